@@ -1,0 +1,80 @@
+using Marketplace.Hosting.Settings;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Marketplace.Hosting;
+
+/// <summary>Runs a process of the service so that a wrong setting ends it with one line instead of a stack trace.</summary>
+public static class MarketplaceProcess
+{
+    /// <summary>The exit code of a process that ended because of its settings or surroundings (sysexits' EX_CONFIG).</summary>
+    public const int ExitCodeOfBadSettings = 78;
+
+    /// <summary>
+    /// Composes, builds and runs an application until it is told to stop. Returns 0 after an orderly stop and
+    /// <see cref="ExitCodeOfBadSettings"/> when it could not start for a reason that the operator can mend.
+    /// </summary>
+    /// <param name="args">The command line; <c>--help</c> prints <paramref name="usage"/> and all settings.</param>
+    /// <param name="usage">The first lines of the help: what the process is and how it is started.</param>
+    /// <param name="compose">Adds the services.</param>
+    /// <param name="map">Adds middleware and endpoints.</param>
+    public static async Task<int> RunAsync(
+        string[] args, string usage, Action<WebApplicationBuilder> compose, Action<WebApplication> map)
+    {
+        try
+        {
+            var wantsHelp = args.Any(arg => arg is "--help" or "-h" or "-?");
+            if (!wantsHelp && args.FirstOrDefault(arg => !arg.StartsWith("--", StringComparison.Ordinal)) is { } stray)
+            {
+                throw new StartupException($"'{stray}' is not understood; settings are written --Section:Name=value, see --help.");
+            }
+
+            // appsettings.json lies beside the program, wherever it is started from.
+            var builder = WebApplication.CreateBuilder(
+                new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+            compose(builder);
+            if (wantsHelp)
+            {
+                SettingsHelp.Write(
+                    Console.Out, usage, builder.Services.Select(d => d.ImplementationInstance).OfType<SettingsSection>());
+                return 0;
+            }
+
+            var app = builder.Build();
+            map(app);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception error) when (Explain(error) is { } lines)
+        {
+            foreach (var line in lines)
+            {
+                await Console.Error.WriteLineAsync(line);
+            }
+
+            return ExitCodeOfBadSettings;
+        }
+    }
+
+    private static IEnumerable<string>? Explain(Exception error) => error switch
+    {
+        OptionsValidationException invalid => invalid.Failures,
+        StartupException startup => [startup.Message],
+        AggregateException { InnerExceptions: [var only] } => Explain(only),
+        AggregateException many when many.InnerExceptions.Select(Explain).OfType<IEnumerable<string>>().ToList() is { Count: > 0 } known
+            => known.SelectMany(lines => lines).Distinct(),
+        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } inUse => [inUse.Message],
+
+        // What the configuration binder throws for an unknown key or a value that isn't of the setting's type.
+        InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" } binder =>
+            [binder.InnerException is FormatException or ArgumentException or OverflowException
+                ? $"{binder.Message.TrimEnd('.')}: {binder.InnerException.Message}" : binder.Message],
+        FormatException { Source: "Microsoft.Extensions.Configuration.CommandLine" } arguments => [arguments.Message],
+        InvalidDataException { InnerException: FormatException json } => [json.Message],
+        _ => null,
+    };
+}
+
+/// <summary>The process can't start for a reason that its operator can mend; the message is all that is shown.</summary>
+public sealed class StartupException(string message) : Exception(message);
