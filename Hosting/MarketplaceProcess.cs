@@ -1,6 +1,5 @@
 using Marketplace.Hosting.Settings;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.Hosting;
