@@ -1,0 +1,53 @@
+using Marketplace.Hosting.Health;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+
+namespace Marketplace.WebFrontend.Hosting;
+
+internal static class DrainExtensions
+{
+    /// <summary>The share of a 30 s stop that requests in flight may use; what is left is for handing back leases.</summary>
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(28);
+
+    public static IServiceCollection AddDrain(this IServiceCollection services)
+    {
+        services.AddSingleton<Drain>();
+        services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        services.AddHealthChecks().AddCheck<Drain>("accepting", tags: [HealthTags.Ready]);
+        services.Configure<HostOptions>(options => options.ShutdownTimeout = StopWithin);
+        return services;
+    }
+}
+
+/// <summary>
+/// On SIGTERM the frontend first stops being ready and goes on serving for a moment, so that proxies send new requests
+/// elsewhere before the socket closes.
+/// </summary>
+internal sealed partial class Drain(IOptions<FrontendSettings> settings, TimeProvider clock, ILogger<Drain> logger)
+    : IHostedLifecycleService, IHealthCheck
+{
+    private volatile bool _draining;
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(_draining ? HealthCheckResult.Unhealthy("this frontend is stopping") : HealthCheckResult.Healthy());
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        _draining = true;
+        LogDraining(settings.Value.DrainDelay);
+        await Task.Delay(settings.Value.DrainDelay, clock, cancellationToken);
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(LogLevel.Information, "Stopping: no longer ready, serving for another {Delay}")]
+    private partial void LogDraining(TimeSpan delay);
+}

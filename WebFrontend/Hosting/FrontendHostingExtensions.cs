@@ -1,0 +1,44 @@
+using Marketplace.Hosting.Cluster;
+using Marketplace.Hosting.Database;
+using Marketplace.Hosting.Health;
+using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Health;
+using Microsoft.Extensions.Options;
+
+namespace Marketplace.WebFrontend.Hosting;
+
+public static class FrontendHostingExtensions
+{
+    /// <summary>
+    /// Adds a whole frontend but its link to the silos, which is <see cref="ClusterClientExtensions.AddClusterClient"/>, or
+    /// the silo itself where both share a process.
+    /// </summary>
+    public static WebApplicationBuilder AddMarketplaceFrontend(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddMarketplaceDatabase();
+        builder.Services.AddSettings<ClusterSettings>(ClusterSettings.Section);
+        builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
+        builder.AddFrontendKestrel();
+        builder.Services.AddProblemResponses();
+        builder.Services.AddStrictJson();
+        builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
+        builder.Services.AddDrain();
+        builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
+        return builder;
+    }
+
+    /// <summary>The order of the middleware is the path of a request; see docs/architecture.md.</summary>
+    public static WebApplication UseMarketplaceFrontend(this WebApplication app)
+    {
+        app.UseForwardedHeaders();
+        app.UseProblemResponses();
+        app.UseRequestTimeouts();
+        app.UseRouting();
+        app.MapHealthEndpoints();
+        app.MapPing();
+        return app;
+    }
+
+    internal static string NameOf(this IOptions<FrontendSettings> settings) =>
+        settings.Value.Name is { Length: > 0 } name ? name : $"{Environment.MachineName}-{settings.Value.Port}";
+}

@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Marketplace.Trouble;
+using Microsoft.AspNetCore.Diagnostics;
+
+namespace Marketplace.WebFrontend.Hosting;
+
+/// <summary>Every error leaves as <c>application/problem+json</c> with a trace id and nothing internal.</summary>
+internal static class ProblemResponses
+{
+    public static IServiceCollection AddProblemResponses(this IServiceCollection services)
+    {
+        services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
+            context.ProblemDetails.Extensions["traceId"] = Activity.Current?.Id ?? context.HttpContext.TraceIdentifier);
+        services.AddExceptionHandler<ExceptionToProblem>();
+
+        // Binding errors reach the handler as exceptions that name the field, in production too.
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        return services;
+    }
+
+    public static WebApplication UseProblemResponses(this WebApplication app)
+    {
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            SuppressDiagnosticsCallback = context => ExceptionToProblem.IsExpected(context.Exception),
+        });
+        app.UseStatusCodePages();
+        return app;
+    }
+}
+
+/// <summary>Maps what may go wrong without being a defect to its status; anything else is a bare 500 and logged.</summary>
+internal sealed class ExceptionToProblem : IExceptionHandler
+{
+    private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
+
+    public static bool IsExpected(Exception error) => error is BadHttpRequestException || IsClusterTrouble(error);
+
+    public async ValueTask<bool> TryHandleAsync(
+        HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        switch (exception)
+        {
+            case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
+                await ProblemWriter.WriteAsync(
+                    httpContext, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request body is too large");
+                return true;
+            case BadHttpRequestException bad:
+                await ProblemWriter.WriteAsync(
+                    httpContext, bad.StatusCode, ProblemTypes.Validation, "The request is not understood", Describe(bad));
+                return true;
+            case OperationCanceledException when httpContext.RequestAborted.IsCancellationRequested:
+                httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+                return true;
+            case var _ when IsClusterTrouble(exception):
+                await ProblemWriter.WriteUnavailableAsync(
+                    httpContext, "Nothing was changed; please try again.", TryAgainIn);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>No silo could be reached, it didn't answer in time, or its storage is away.</summary>
+    private static bool IsClusterTrouble(Exception error) => error is UnavailableException or TimeoutException
+        or SiloUnavailableException or OrleansMessageRejectionException or ClientNotAvailableException
+        or Orleans.Runtime.Messaging.ConnectionFailedException or Npgsql.NpgsqlException { IsTransient: true };
+
+    private static string Describe(BadHttpRequestException bad) => bad.InnerException switch
+    {
+        JsonException { Path: { Length: > 0 } path, Message: var message } when message.Contains("could not be mapped", StringComparison.Ordinal) =>
+            $"The body has a field that isn't known here: {path}.",
+        JsonException { Path: { Length: > 1 } path } => $"The body's field {path} has a value of the wrong type.",
+        JsonException { LineNumber: { } line, BytePositionInLine: { } position } =>
+            $"The body is not the JSON that is asked for here (line {line + 1}, byte {position + 1}).",
+        JsonException => "The body is not the JSON that is asked for here.",
+
+        // The framework's own words name the parameter and the value; they hold nothing internal.
+        _ => bad.Message,
+    };
+}
