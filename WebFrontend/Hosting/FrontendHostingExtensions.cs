@@ -3,6 +3,7 @@ using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Health;
+using Marketplace.WebFrontend.Limits;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -22,6 +23,8 @@ public static class FrontendHostingExtensions
         builder.Services.AddProblemResponses();
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
+        builder.Services.AddStartGate();
+        builder.Services.AddLimits();
         builder.Services.AddDrain();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
         return builder;
@@ -33,7 +36,9 @@ public static class FrontendHostingExtensions
         app.UseForwardedHeaders();
         app.UseProblemResponses();
         app.UseRequestTimeouts();
+        app.UseStartGate();
         app.UseRouting();
+        app.UseRateLimiter();
         app.MapHealthEndpoints();
         app.MapPing();
         return app;
