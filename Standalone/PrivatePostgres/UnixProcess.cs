@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Marketplace.Standalone.PrivatePostgres;
 
 /// <summary>What .NET doesn't offer for processes that are not children: signals, and who a process id belongs to.</summary>
-public static partial class UnixProcess
+public static class UnixProcess
 {
+    public const int SigHup = 1;
     public const int SigInt = 2;
     public const int SigQuit = 3;
     public const int SigKill = 9;
@@ -24,6 +25,13 @@ public static partial class UnixProcess
         return Kill(processId, signal) == 0;
     }
 
+    /// <summary>Sends a signal to all of a process group, which may outlive the process that it is named after.</summary>
+    public static bool SignalGroup(int processId, int signal)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(processId, 2);
+        return Kill(-processId, signal) == 0;
+    }
+
     /// <summary>Whether a process runs; one that ended and was not yet reaped by its parent counts as ended.</summary>
     public static bool IsAlive(int processId) =>
         OperatingSystem.IsLinux() ? Stat(processId) is [not "Z" and not "X", ..] : Kill(processId, 0) == 0;
@@ -33,10 +41,6 @@ public static partial class UnixProcess
     /// is gone, or where there is no <c>/proc</c>.
     /// </summary>
     public static string? StartMark(int processId) => Stat(processId) is { Length: > 19 } stat ? stat[19] : null;
-
-    /// <summary>The command line of a process, or nothing if it is gone, not ours to see, or there is no <c>/proc</c>.</summary>
-    public static IReadOnlyList<string> CommandLine(int processId) =>
-        Read($"/proc/{processId}/cmdline")?.Split('\0', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
     internal static IEnumerable<int> WorkingIn(string directory)
