@@ -30,7 +30,7 @@ public sealed class LocalCluster : IAsyncDisposable
         (_options, Postgres, _output) = (options, postgres, output);
         _ports = new PortPlan(options.Port);
         _plans = new ProcessPlans(options, directory, postgres.ConnectionString);
-        _ledger = new ProcessLedger(Path.Combine(directory, "processes"));
+        _ledger = new ProcessLedger(Path.Combine(directory, "processes"), options.Clock);
         _supervisor = new Supervisor(output, options.Clock);
     }
 

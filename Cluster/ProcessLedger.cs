@@ -8,8 +8,9 @@ namespace Marketplace.Cluster;
 /// is known again by its id and the kernel's time of its start, since the id alone may be another's by then. Where there
 /// is no <c>/proc</c> nothing is written, and nothing ended.
 /// </summary>
-internal sealed class ProcessLedger(string path) : IDisposable
+internal sealed class ProcessLedger(string path, TimeProvider clock) : IDisposable
 {
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
     private readonly SemaphoreSlim _writing = new(1);
 
     /// <summary>Ends what a former supervisor left running, and begins anew. The caller must own the cluster's directory.</summary>
@@ -28,6 +29,10 @@ internal sealed class ProcessLedger(string path) : IDisposable
                     UnixProcess.Signal(processId, UnixProcess.SigKill);
                     UnixProcess.SignalGroup(processId, UnixProcess.SigKill);
                     ended.Add(name);
+                    while (UnixProcess.IsGroupAlive(processId))
+                    {
+                        await Task.Delay(PollInterval, clock, cancellationToken); // its ports are wanted next
+                    }
                 }
             }
 

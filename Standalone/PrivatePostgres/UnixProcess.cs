@@ -42,29 +42,28 @@ public static class UnixProcess
     /// </summary>
     public static string? StartMark(int processId) => Stat(processId) is { Length: > 19 } stat ? stat[19] : null;
 
-    /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
-    internal static IEnumerable<int> WorkingIn(string directory)
+    /// <summary>Whether any process of a group runs; false where there is no <c>/proc</c>.</summary>
+    public static bool IsGroupAlive(int processId)
     {
-        if (!OperatingSystem.IsLinux())
-        {
-            yield break;
-        }
-
-        foreach (var entry in Directory.EnumerateDirectories("/proc"))
-        {
-            if (int.TryParse(Path.GetFileName(entry), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
-                && WorkingDirectory(entry) == directory && IsAlive(id))
-            {
-                yield return id;
-            }
-        }
+        var group = processId.ToString(CultureInfo.InvariantCulture);
+        return All().Any(id => Stat(id) is [not "Z" and not "X", _, var of, ..] && of == group);
     }
 
-    private static string? WorkingDirectory(string entry)
+    /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
+    internal static IEnumerable<int> WorkingIn(string directory) =>
+        All().Where(id => WorkingDirectory(id) == directory && IsAlive(id));
+
+    private static IEnumerable<int> All() => OperatingSystem.IsLinux()
+        ? Directory.EnumerateDirectories("/proc")
+            .Select(entry => int.TryParse(Path.GetFileName(entry), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0)
+            .Where(id => id != 0)
+        : [];
+
+    private static string? WorkingDirectory(int processId)
     {
         try
         {
-            return new FileInfo(Path.Combine(entry, "cwd")).LinkTarget;
+            return new FileInfo($"/proc/{processId}/cwd").LinkTarget;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -57,14 +57,14 @@ public sealed class ManagedProcessTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Processes are known again by /proc.");
         var file = Path.Combine(_directory, "processes");
-        using var ledger = new ProcessLedger(file);
+        using var ledger = new ProcessLedger(file, TimeProvider.System);
         await using var left = New("exec sleep 600", ledger);
         await left.StartAsync(TestContext.Current.CancellationToken);
         await using var other = New("exec sleep 600");
         await other.StartAsync(TestContext.Current.CancellationToken);
         await File.AppendAllTextAsync(file, $"{other.Pid} 1 older-process-of-the-same-id\n", TestContext.Current.CancellationToken);
 
-        using var next = new ProcessLedger(file);
+        using var next = new ProcessLedger(file, TimeProvider.System);
         Assert.Equal(["stub"], await next.EndLeftoversAsync(TestContext.Current.CancellationToken));
 
         await Until(() => !left.IsRunning);
