@@ -1,4 +1,5 @@
 using Marketplace.Grains.Storage;
+using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Settings;
@@ -19,7 +20,8 @@ public static class SiloHostingExtensions
         builder.Host.UseOrleans(silo => silo
             .AddMembership()
             .AddGrainStorage()
-            .AddStorageTrouble());
+            .AddStorageTrouble()
+            .AddUsers());
         return builder;
     }
 

@@ -3,6 +3,7 @@ using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Health;
+using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -23,6 +24,7 @@ public static class FrontendHostingExtensions
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
         builder.Services.AddDrain();
+        builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
         return builder;
     }
@@ -34,8 +36,11 @@ public static class FrontendHostingExtensions
         app.UseProblemResponses();
         app.UseRequestTimeouts();
         app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.MapHealthEndpoints();
         app.MapPing();
+        app.MapUsers();
         return app;
     }
 
