@@ -17,7 +17,7 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
     /// <summary>Browsers can't set headers on WebSockets and event streams: there the token may come in the query.</summary>
     private static readonly PathString Hubs = "/hubs";
 
-    private const string Scheme = $"{JwtBearerDefaults.AuthenticationScheme} realm=\"marketplace\"";
+    public const string Scheme = $"{JwtBearerDefaults.AuthenticationScheme} realm=\"marketplace\"";
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
     private static readonly JsonWebTokenHandler Tokens = new();
 
