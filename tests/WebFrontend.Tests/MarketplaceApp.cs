@@ -112,7 +112,7 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
     public async Task<string> TokenFromMailAsync(string email, int mails = 1)
     {
         var found = await MailsAsync(email, mails);
-        return TokenInLink().Match(found[^1].TextBody).Groups[1].Value;
+        return TokenInLink().Match(found[^1].TextBody ?? "").Groups[1].Value;
     }
 
     /// <summary>The mails to an address, oldest first; waits until there are that many.</summary>
