@@ -1,3 +1,4 @@
+using Marketplace.Grains.Limits;
 using Marketplace.Grains.Storage;
 using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
@@ -21,6 +22,7 @@ public static class SiloHostingExtensions
             .AddMembership()
             .AddGrainStorage()
             .AddStorageTrouble()
+            .AddLimits()
             .AddUsers());
         return builder;
     }

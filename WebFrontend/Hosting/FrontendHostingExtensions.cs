@@ -3,6 +3,7 @@ using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Health;
+using Marketplace.WebFrontend.Limits;
 using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
 
@@ -23,6 +24,8 @@ public static class FrontendHostingExtensions
         builder.Services.AddProblemResponses();
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
+        builder.Services.AddStartGate();
+        builder.Services.AddLimits();
         builder.Services.AddDrain();
         builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
@@ -35,7 +38,9 @@ public static class FrontendHostingExtensions
         app.UseForwardedHeaders();
         app.UseProblemResponses();
         app.UseRequestTimeouts();
+        app.UseStartGate();
         app.UseRouting();
+        app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapHealthEndpoints();
