@@ -22,7 +22,8 @@ internal sealed class UserMails(IOptions<MailSettings> mail, IOptions<UsersSetti
 
         curl -i {{BaseUrl}}/api/v1/auth/verify-email --json '{"token":"{{token.Text.Value}}"}'
 
-        If it wasn't you who registered, do nothing: nobody can use your address without this mail.
+        If it wasn't you who registered, open nothing: nobody can use your address without this mail.
+
         """);
 
     /// <summary>What comes instead when there is an account. It says no more than the owner of the address knows.</summary>
@@ -32,6 +33,7 @@ internal sealed class UserMails(IOptions<MailSettings> mail, IOptions<UsersSetti
         already. Nothing was changed: sign in with the password that you have.
 
         If it wasn't you, there is nothing to do.
+
         """);
 
     private string BaseUrl => mail.Value.PublicUrl.TrimEnd('/');

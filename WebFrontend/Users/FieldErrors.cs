@@ -1,4 +1,5 @@
 using Marketplace.Users;
+using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Marketplace.WebFrontend.Users;
@@ -72,20 +73,19 @@ internal sealed class FieldErrors
 
     public string TimeZone(string field, string value)
     {
-        if (IanaZones.TryFind(value, out var id))
+        if (!IanaZones.Contain(value))
         {
-            return id;
+            Add(field, "This is not an IANA time zone such as Europe/Berlin or UTC.");
         }
 
-        Add(field, "This is not an IANA time zone such as Europe/Berlin or UTC.");
-        return "";
+        return value;
     }
 
     /// <summary>400 with every field's errors.</summary>
     public ProblemHttpResult ToProblem() => TypedResults.Problem(new HttpValidationProblemDetails(_errors)
     {
         Status = StatusCodes.Status400BadRequest,
-        Type = Hosting.ProblemTypes.Uri(Hosting.ProblemTypes.Validation),
+        Type = ProblemTypes.Uri(ProblemTypes.Validation),
         Title = "Some fields are not valid",
     });
 }

@@ -10,7 +10,6 @@ using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using MimeKit;
 using Npgsql;
 
@@ -18,7 +17,8 @@ namespace WebFrontend.Tests;
 
 /// <summary>
 /// The whole service in this process: a silo and a frontend on free ports, over a database of its own in the test
-/// process's PostgreSQL. Passwords are hashed with few rounds, and mail lands in <see cref="MailDirectory"/>.
+/// process's PostgreSQL. Passwords are hashed with few rounds, limits are out of the way, and mail lands in
+/// <see cref="MailDirectory"/>; settings given at the start overrule that.
 /// </summary>
 public sealed partial class MarketplaceApp : IAsyncDisposable
 {
@@ -61,9 +61,12 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
             ["Frontend:DrainDelay"] = "00:00:00",
             ["Users:PasswordIterations"] = "1000",
             ["Mail:Directory"] = mail,
+            ["Logging:LogLevel:Default"] = "Warning",
+            ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Warning",
+            ["Limits:Policies:general:Limit"] = "100000",
+            ["Limits:Policies:email-check:Limit"] = "100000",
         });
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Name, (string?)s.Value)));
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.AddMarketplaceSilo().AddMarketplaceFrontend();
         var app = builder.Build();
         app.UseMarketplaceFrontend();

@@ -26,7 +26,7 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
         Assert.True((bool?)profile["emailVerified"]);
         Assert.Equal(["candidate"], profile["roles"]!.AsArray().Select(role => (string?)role));
 
-        using var edited = await Patch(client, seen.Headers.ETag, """{"displayName":"Ada","timeZone":"europe/berlin"}""");
+        using var edited = await Patch(client, seen.Headers.ETag, """{"displayName":"Ada","timeZone":"Europe/Berlin"}""");
         Assert.Equal(HttpStatusCode.OK, edited.StatusCode);
         profile = (await edited.Content.ReadFromJsonAsync<JsonObject>())!;
         Assert.Equal(("Ada", "Europe/Berlin"), ((string?)profile["displayName"], (string?)profile["timeZone"]));
@@ -105,7 +105,7 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
         foreach (var (path, body) in new (string, Func<string, object>)[]
         {
             ("register", email => new { email, password = "some other password" }),
-            ("login", email => new { email, password = "some other password" }),
+            ("login", email => new { email, password = "neither's password" }),
             ("email-check", email => new { email }),
         })
         {
