@@ -1,5 +1,6 @@
 using Marketplace.Grains.Limits;
 using Marketplace.Grains.Storage;
+using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Settings;
@@ -21,7 +22,8 @@ public static class SiloHostingExtensions
             .AddMembership()
             .AddGrainStorage()
             .AddStorageTrouble()
-            .AddLimits());
+            .AddLimits()
+            .AddUsers());
         return builder;
     }
 

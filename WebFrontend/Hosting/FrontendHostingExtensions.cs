@@ -4,6 +4,7 @@ using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Health;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -26,6 +27,7 @@ public static class FrontendHostingExtensions
         builder.Services.AddStartGate();
         builder.Services.AddLimits();
         builder.Services.AddDrain();
+        builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
         return builder;
     }
@@ -39,8 +41,11 @@ public static class FrontendHostingExtensions
         app.UseStartGate();
         app.UseRouting();
         app.UseRateLimiter();
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.MapHealthEndpoints();
         app.MapPing();
+        app.MapUsers();
         return app;
     }
 
