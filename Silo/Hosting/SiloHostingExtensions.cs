@@ -1,3 +1,4 @@
+using Marketplace.Grains.Connections;
 using Marketplace.Grains.Limits;
 using Marketplace.Grains.Storage;
 using Marketplace.Grains.Users;
@@ -23,7 +24,8 @@ public static class SiloHostingExtensions
             .AddGrainStorage()
             .AddStorageTrouble()
             .AddLimits()
-            .AddUsers());
+            .AddUsers()
+            .AddConnections());
         return builder;
     }
 

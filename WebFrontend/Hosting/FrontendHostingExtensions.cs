@@ -2,8 +2,10 @@ using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Health;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Live;
 using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
 
@@ -26,6 +28,8 @@ public static class FrontendHostingExtensions
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
         builder.Services.AddStartGate();
         builder.Services.AddLimits();
+        builder.Services.AddConnectionLimits();
+        builder.Services.AddSignalR();
         builder.Services.AddDrain();
         builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
@@ -46,6 +50,7 @@ public static class FrontendHostingExtensions
         app.MapHealthEndpoints();
         app.MapPing();
         app.MapUsers();
+        app.MapLive();
         return app;
     }
 
