@@ -120,7 +120,9 @@ CREATE TABLE orleansstorage (
     (grainidhash, graintypehash, grainidn0, grainidn1, grainidextensionstring, graintypestring, serviceid)
 ) WITH (fillfactor = 80); -- room for updates within the page (HOT): states are rewritten often and their keys never change
 
--- The version is the etag. A writer that lost gets the version that it passed in, by which Orleans knows that it lost.
+-- The version is the etag. A writer that lost gets the version that it passed in, by which Orleans knows that it lost. A row
+-- begins at a random version: one that was deleted and came back must not match what an activation that slept through both
+-- still holds.
 INSERT INTO orleansquery (querykey, querytext) VALUES
 ('ReadFromStorageKey', '
   SELECT payloadbinary, version FROM orleansstorage
@@ -139,7 +141,7 @@ INSERT INTO orleansquery (querykey, querytext) VALUES
     INSERT INTO orleansstorage (grainidhash, grainidn0, grainidn1, graintypehash, graintypestring, grainidextensionstring,
       serviceid, payloadbinary, version)
     SELECT @GrainIdHash, @GrainIdN0, @GrainIdN1, @GrainTypeHash, @GrainTypeString, @GrainIdExtensionString, @ServiceId,
-      @PayloadBinary, 1
+      @PayloadBinary, 1 + floor(random() * 1000000000)::int
     WHERE @GrainStateVersion IS NULL
     ON CONFLICT DO NOTHING
     RETURNING version)

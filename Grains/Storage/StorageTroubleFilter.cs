@@ -20,6 +20,12 @@ internal sealed partial class StorageTroubleFilter(ILogger<StorageTroubleFilter>
         catch (Exception error) when (IsStorageTrouble(error))
         {
             LogTrouble(error, context.TargetId, context.MethodName);
+            if (error is InconsistentStateException)
+            {
+                // Orleans ends an activation that was overtaken when it sees this exception, which it now doesn't.
+                (context.Grain as IGrainBase)?.DeactivateOnIdle();
+            }
+
             throw new UnavailableException($"{error.GetType().Name} in {context.InterfaceName}.{context.MethodName}");
         }
     }

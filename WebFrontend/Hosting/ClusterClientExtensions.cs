@@ -19,8 +19,9 @@ public static class ClusterClientExtensions
             }));
             client.UseConnectionRetryFilter<RetryUntilStopped>();
 
-            // Also how long a gateway that failed once is left out.
-            client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(5));
+            // Also how long a gateway that failed once is left out. A hung silo is noticed in about 6 s: with what is waited here
+            // that must stay well under a frontend's lease.
+            client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
             client.Services.AddOptions<ClusterOptions>().Configure<IOptions<ClusterSettings>>((options, cluster) =>
             {
                 options.ClusterId = cluster.Value.ClusterId;
