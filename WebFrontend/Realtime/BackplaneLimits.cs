@@ -27,6 +27,9 @@ internal static class BackplaneLimits
     /// <summary>How long a send, a join or a leave is tried: past the 6 s after which a hung silo is declared dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(12);
 
+    /// <summary>How long another frontend's client may think about its result; its frontend may be gone with the question.</summary>
+    public static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(5);
+
     /// <summary>How long a send waits for this frontend's own lease.</summary>
     public static readonly TimeSpan LeasePatience = TimeSpan.FromSeconds(2);
 

@@ -13,9 +13,12 @@ internal interface IChannelReceiver
 }
 
 /// <summary>A channel that this frontend listens to.</summary>
-internal sealed class LocalChannel(string name, IChannelReceiver receiver)
+internal sealed class LocalChannel(string name, long change, IChannelReceiver receiver)
 {
     public string Name => name;
+
+    /// <summary>The change that its <c>Listen</c> is called with, however often.</summary>
+    public long Change => change;
 
     public IChannelReceiver Receiver => receiver;
 
@@ -35,21 +38,23 @@ internal sealed class LocalChannel(string name, IChannelReceiver receiver)
 /// <summary>
 /// The channels with a local listener, and the listeners. A channel is in the table before it is registered and until its
 /// last listener has gone, so that a message that comes in between is taken. All changes are made under one lock, which is
-/// held for a few dictionary operations; reading takes none.
+/// held for a few dictionary operations; reading takes none. The lock also orders the comings and goings of a channel, by the
+/// change that each carries to its grain, where they may arrive in any order.
 /// </summary>
 internal sealed class ChannelTable
 {
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, LocalChannel> _channels = new(StringComparer.Ordinal);
+    private long _change;
 
-    public ICollection<string> Names => _channels.Keys;
+    public ICollection<LocalChannel> All => _channels.Values;
 
     public LocalChannel? Find(string name) => _channels.GetValueOrDefault(name);
 
     /// <summary>
     /// Adds a listener. The task completes when the channel knows; null means that the connection has gone.
     /// </summary>
-    public Task? Add(string name, LocalConnection connection, IChannelReceiver receiver, Func<string, Task> listen)
+    public Task? Add(string name, LocalConnection connection, IChannelReceiver receiver, Func<LocalChannel, Task> listen)
     {
         lock (_lock)
         {
@@ -58,7 +63,7 @@ internal sealed class ChannelTable
                 return null;
             }
 
-            var channel = _channels.GetOrAdd(name, static (key, state) => new(key, state), receiver);
+            var channel = GetOrAdd(name, receiver);
             channel.Connections[connection.Id] = connection;
             connection.Channels.Add(name);
             return EnsureListening(channel, listen);
@@ -66,18 +71,18 @@ internal sealed class ChannelTable
     }
 
     /// <summary>Listens for the process itself.</summary>
-    public Task Pin(string name, IChannelReceiver receiver, Func<string, Task> listen)
+    public Task Pin(string name, IChannelReceiver receiver, Func<LocalChannel, Task> listen)
     {
         lock (_lock)
         {
-            var channel = _channels.GetOrAdd(name, static (key, state) => new(key, state), receiver);
+            var channel = GetOrAdd(name, receiver);
             channel.IsPinned = true;
             return EnsureListening(channel, listen);
         }
     }
 
-    /// <summary>Removes a listener; true if it was the last one, so that the channel is to be left.</summary>
-    public bool Remove(string name, LocalConnection connection)
+    /// <summary>Removes a listener. If it was the last one, the channel is to be left, with the change returned.</summary>
+    public long? Remove(string name, LocalConnection connection)
     {
         lock (_lock)
         {
@@ -85,30 +90,50 @@ internal sealed class ChannelTable
         }
     }
 
-    /// <summary>Removes a connection that has gone from all its channels; returns those that are to be left.</summary>
-    public IReadOnlyList<string> RemoveGone(LocalConnection connection)
+    /// <summary>Removes a connection that has gone from all its channels; returns those that are to be left, as above.</summary>
+    public IReadOnlyList<(string Name, long Change)> RemoveGone(LocalConnection connection)
     {
         lock (_lock)
         {
             connection.IsGone = true;
-            return connection.Channels.ToArray().Where(name => RemoveLocked(name, connection)).ToArray();
+            var left = new List<(string, long)>();
+            foreach (var name in connection.Channels.ToArray())
+            {
+                if (RemoveLocked(name, connection) is { } change)
+                {
+                    left.Add((name, change));
+                }
+            }
+
+            return left;
         }
     }
 
-    private bool RemoveLocked(string name, LocalConnection connection)
+    private LocalChannel GetOrAdd(string name, IChannelReceiver receiver)
+    {
+        if (!_channels.TryGetValue(name, out var channel))
+        {
+            _channels[name] = channel = new(name, ++_change, receiver);
+        }
+
+        return channel;
+    }
+
+    private long? RemoveLocked(string name, LocalConnection connection)
     {
         connection.Channels.Remove(name);
         return _channels.TryGetValue(name, out var channel)
             && channel.Connections.TryRemove(connection.Id, out _)
             && channel is { Connections.IsEmpty: true, IsPinned: false }
-            && _channels.TryRemove(name, out _);
+            && _channels.TryRemove(name, out _)
+                ? ++_change : null;
     }
 
-    private static Task EnsureListening(LocalChannel channel, Func<string, Task> listen)
+    private static Task EnsureListening(LocalChannel channel, Func<LocalChannel, Task> listen)
     {
         if (channel.Listening is null or { IsFaulted: true } or { IsCanceled: true })
         {
-            channel.Listening = listen(channel.Name);
+            channel.Listening = listen(channel);
         }
 
         return channel.Listening;

@@ -18,24 +18,21 @@ internal sealed partial class FrontendLink(
     private readonly Lock _lock = new();
     private IFrontendObserver? _reference; // Orleans holds the observer weakly; this object holds it by its constructor
     private TaskCompletionSource<FrontendAddress> _announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _change;
 
     /// <summary>Listens to a channel. Returns once the channel knows, after which nothing published is missed.</summary>
-    public Task ListenAsync(string channel, CancellationToken cancellationToken) =>
+    public Task ListenAsync(LocalChannel channel, CancellationToken cancellationToken) =>
         TryUntilDoneAsync(async () =>
         {
-            var change = Interlocked.Increment(ref _change);
             var address = await AnnouncedAsync(cancellationToken);
-            await grains.GetGrain<IChannelGrain>(channel).Listen(address, change);
+            await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
 
     /// <summary>Listens no more. Not repeated: a channel that didn't hear of it learns it from the answer to its next message.</summary>
-    public void Leave(string channel)
+    public void Leave(string channel, long change)
     {
         if (lease.Epoch is { } epoch)
         {
-            var change = Interlocked.Increment(ref _change);
             _ = grains.GetGrain<IChannelGrain>(channel).Leave(epoch, change).AsTask()
                 .ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
         }
@@ -108,7 +105,7 @@ internal sealed partial class FrontendLink(
         try
         {
             await Parallel.ForEachAsync(
-                channels.Names,
+                channels.All,
                 new ParallelOptions { MaxDegreeOfParallelism = BackplaneLimits.ListenCallsMax, CancellationToken = cancellationToken },
                 async (channel, token) => await ListenAsync(channel, token));
         }
