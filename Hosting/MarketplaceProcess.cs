@@ -18,8 +18,16 @@ public static class MarketplaceProcess
     /// <param name="usage">The first lines of the help: what the process is and how it is started.</param>
     /// <param name="compose">Adds the services.</param>
     /// <param name="map">Adds middleware and endpoints.</param>
+    /// <param name="surround">
+    /// Starts what the process needs around it and may configure it, before <paramref name="compose"/> and not for
+    /// <c>--help</c>; what it returns is disposed when the application has stopped.
+    /// </param>
     public static async Task<int> RunAsync(
-        string[] args, string usage, Action<WebApplicationBuilder> compose, Action<WebApplication> map)
+        string[] args,
+        string usage,
+        Action<WebApplicationBuilder> compose,
+        Action<WebApplication> map,
+        Func<WebApplicationBuilder, Task<IAsyncDisposable?>>? surround = null)
     {
         try
         {
@@ -32,6 +40,7 @@ public static class MarketplaceProcess
             // appsettings.json lies beside the program, wherever it is started from.
             var builder = WebApplication.CreateBuilder(
                 new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+            await using var surroundings = wantsHelp || surround is null ? null : await surround(builder);
             compose(builder);
             if (wantsHelp)
             {

@@ -26,6 +26,10 @@ public interface IFrontendLeasesGrain : IGrainWithIntegerKey
     /// <summary>The leases that have not ended, in the order of their epochs.</summary>
     [Alias("live")]
     ValueTask<IReadOnlyList<FrontendLeaseInfo>> GetLive();
+
+    /// <summary>Which epochs are void. An epoch that is void stays void, so the answer may be kept.</summary>
+    [Alias("epochs")]
+    ValueTask<FrontendEpochs> GetEpochs();
 }
 
 /// <summary>What a frontend says of itself.</summary>
@@ -46,3 +50,22 @@ public sealed record FrontendLeaseTerm([property: Id(0)] long Epoch, [property: 
 [GenerateSerializer, Immutable, Alias("frontends.info")]
 public sealed record FrontendLeaseInfo(
     [property: Id(0)] long Epoch, [property: Id(1)] string Name, [property: Id(2)] TimeSpan Remaining);
+
+/// <summary>
+/// What is known of all epochs at some moment. It ages well: what it calls void is void for ever; what it doesn't may have
+/// become so since.
+/// </summary>
+/// <param name="Next">The first epoch that had not been given out: nothing is known of it and of later ones.</param>
+/// <param name="Live">The epochs whose leases had not ended.</param>
+[GenerateSerializer, Immutable, Alias("frontends.epochs")]
+public sealed record FrontendEpochs([property: Id(0)] long Next, [property: Id(1)] IReadOnlyList<long> Live)
+{
+    /// <summary>Nothing is known yet.</summary>
+    public static FrontendEpochs Unknown { get; } = new(0, []);
+
+    /// <summary>Whether the lease <paramref name="epoch"/> has ended: all that was held under it may be given away.</summary>
+    public bool IsVoid(long epoch) => epoch < Next && !Live.Contains(epoch);
+
+    /// <summary>Whether the lease <paramref name="epoch"/> was live at that moment.</summary>
+    public bool IsLive(long epoch) => epoch < Next && Live.Contains(epoch);
+}

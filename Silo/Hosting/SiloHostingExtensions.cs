@@ -1,3 +1,4 @@
+using Marketplace.Grains.Connections;
 using Marketplace.Grains.Storage;
 using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
@@ -19,7 +20,8 @@ public static class SiloHostingExtensions
         builder.Host.UseOrleans(silo => silo
             .AddMembership()
             .AddGrainStorage()
-            .AddStorageTrouble());
+            .AddStorageTrouble()
+            .AddConnections());
         return builder;
     }
 

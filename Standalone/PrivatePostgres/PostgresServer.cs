@@ -1,0 +1,162 @@
+using Marketplace.Hosting;
+using Npgsql;
+
+namespace Marketplace.Standalone.PrivatePostgres;
+
+/// <summary>
+/// A PostgreSQL server of this process's own: found, initialised once, started on a free loopback port, stopped with
+/// <see cref="DisposeAsync"/>. What a killed predecessor left running is stopped first. Not for concurrent use, but for
+/// <see cref="CreateDatabaseAsync"/>.
+/// </summary>
+public sealed partial class PostgresServer : IAsyncDisposable
+{
+    /// <summary>The role of the service; it owns its databases and may create some, and is no superuser.</summary>
+    private const string Role = "marketplace";
+
+    private readonly PostgresDirectory _directory;
+    private readonly PostmasterControl _postmaster;
+    private readonly string _password;
+    private readonly ILogger _logger;
+    private bool _disposed;
+
+    private PostgresServer(PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger) =>
+        (_directory, _postmaster, _password, _logger) = (directory, postmaster, password, logger);
+
+    /// <summary>How the service's role reaches the database <c>marketplace</c>; holds the password.</summary>
+    public string ConnectionString => ConnectTo(Role);
+
+    /// <summary>The postmaster's process id; another one after <see cref="RestartAsync"/>.</summary>
+    public int ProcessId => _postmaster.ProcessId;
+
+    /// <summary>Whether the postmaster runs.</summary>
+    public bool IsRunning => _postmaster.IsRunning;
+
+    /// <summary>The port at 127.0.0.1; the same for as long as this object lives.</summary>
+    public int Port => _postmaster.Port;
+
+    /// <summary>What the server says.</summary>
+    public string LogFile => _directory.Log;
+
+    /// <summary>Starts the server whose data is in <paramref name="directory"/>; makes it on first use.</summary>
+    /// <exception cref="StartupException">
+    /// PostgreSQL is not installed, another process uses the directory, or the server could not start.
+    /// </exception>
+    public static async Task<PostgresServer> StartAsync(
+        string directory, ILogger logger, TimeProvider clock, PostgresTuning? tuning = null, CancellationToken cancellationToken = default)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            throw new StartupException("A private PostgreSQL is offered on Linux and macOS only: set Database:ConnectionString.");
+        }
+
+        tuning ??= PostgresTuning.Durable;
+        var files = await PostgresDirectory.OpenAsync(directory, cancellationToken);
+        PostgresServer? server = null;
+        try
+        {
+            if (files.Account.Name is { } account)
+            {
+                LogAccount(logger, account, files.Home);
+            }
+
+            var binaries = await PostgresBinaries.FindAsync(files.MadeBy, cancellationToken);
+            var password = await files.PasswordAsync(cancellationToken);
+            server = new PostgresServer(files, new PostmasterControl(files, binaries, tuning, clock, logger), password, logger);
+            await server._postmaster.StopLeftoversAsync(cancellationToken);
+            if (files.MadeBy is null)
+            {
+                LogInitialising(logger, binaries.MajorVersion, files.Data);
+                await PostgresInitialisation.MakeDataAsync(files, binaries, tuning, cancellationToken);
+            }
+
+            await server._postmaster.StartAsync(cancellationToken);
+            await PostgresInitialisation.MakeRoleAndDatabaseAsync(
+                server.ConnectTo("postgres", PostgresInitialisation.Superuser), Role, password, cancellationToken);
+            LogStarted(logger, binaries.MajorVersion, server.Port, server.ProcessId, server.LogFile);
+            return server;
+        }
+        catch
+        {
+            if (server is not null)
+            {
+                await server.DisposeAsync();
+            }
+
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Stops the server if it runs and starts it again on the same port.</summary>
+    public async Task RestartAsync(CancellationToken cancellationToken = default)
+    {
+        await _postmaster.StopAsync();
+        await _postmaster.StopLeftoversAsync(cancellationToken);
+        await _postmaster.StartAsync(cancellationToken);
+        LogRestarted(Port, ProcessId);
+    }
+
+    /// <summary>kill -9 of the postmaster and all its backends; <see cref="RestartAsync"/> brings it back.</summary>
+    public Task KillAsync() => _postmaster.KillAsync();
+
+    /// <summary>Creates an empty database, owned by the service's role, and returns its connection string.</summary>
+    public async Task<string> CreateDatabaseAsync(string name)
+    {
+        await using var connection = new NpgsqlConnection(ConnectTo("postgres"));
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand($"CREATE DATABASE {new NpgsqlCommandBuilder().QuoteIdentifier(name)}", connection);
+        await command.ExecuteNonQueryAsync();
+        return ConnectTo(name);
+    }
+
+    /// <summary>Ends all sessions and stops the server ("fast"): committed work is kept, the rest is rolled back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            await _postmaster.StopAsync();
+            _directory.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Deletes a server's directory with all its data, after stopping what a killed process may have left running there;
+    /// returns false if the directory is in use or not ours.
+    /// </summary>
+    public static async Task<bool> TryDeleteAsync(string directory, TimeProvider clock)
+    {
+        try
+        {
+            using var files = await PostgresDirectory.OpenAsync(directory, CancellationToken.None);
+            await PostmasterControl.KillAllInAsync(files.Data, clock);
+            files.Delete();
+            return true;
+        }
+        catch (Exception error) when (error is StartupException or IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private string ConnectTo(string database, string role = Role) => new NpgsqlConnectionStringBuilder
+    {
+        Host = "127.0.0.1",
+        Port = Port,
+        Username = role,
+        Password = _password,
+        Database = database,
+    }.ConnectionString;
+
+    [LoggerMessage(LogLevel.Information, "Running as root, PostgreSQL must not: it runs as user {Account}, with its data in {Directory}")]
+    private static partial void LogAccount(ILogger logger, string account, string directory);
+
+    [LoggerMessage(LogLevel.Information, "Initialising a private PostgreSQL {Version} in {Directory}")]
+    private static partial void LogInitialising(ILogger logger, int version, string directory);
+
+    [LoggerMessage(LogLevel.Information, "Private PostgreSQL {Version} runs at 127.0.0.1:{Port} (process {ProcessId}, log {LogFile})")]
+    private static partial void LogStarted(ILogger logger, int version, int port, int processId, string logFile);
+
+    [LoggerMessage(LogLevel.Information, "Private PostgreSQL runs again at 127.0.0.1:{Port} (process {ProcessId})")]
+    private partial void LogRestarted(int port, int processId);
+}

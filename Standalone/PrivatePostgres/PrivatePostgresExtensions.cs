@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using Marketplace.Hosting;
+using Marketplace.Hosting.Settings;
+
+namespace Marketplace.Standalone.PrivatePostgres;
+
+public static class PrivatePostgresExtensions
+{
+    private const string ConnectionStringKey = "Database:ConnectionString";
+
+    /// <summary>Adds the section <c>Standalone</c>, so that it is checked at start and listed by <c>--help</c>.</summary>
+    public static WebApplicationBuilder AddStandaloneSettings(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSettings<StandaloneOptions>(StandaloneOptions.Section);
+        return builder;
+    }
+
+    /// <summary>
+    /// Starts a private PostgreSQL and configures <c>Database:ConnectionString</c> to it, unless that is configured
+    /// already. Returns what stops the server, or null if there is none. To be given to
+    /// <see cref="MarketplaceProcess.RunAsync"/> as the surroundings of the process.
+    /// </summary>
+    public static async Task<IAsyncDisposable?> UsePrivatePostgresAsync(this WebApplicationBuilder builder)
+    {
+        if (!string.IsNullOrEmpty(builder.Configuration[ConnectionStringKey]))
+        {
+            return null;
+        }
+
+        // The host, which handles these signals later, doesn't exist yet.
+        using var stopped = new CancellationTokenSource();
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var loggers = LoggerFactory.Create(logging =>
+            logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddConsole());
+        var directory = builder.Configuration[$"{StandaloneOptions.Section}:{nameof(StandaloneOptions.DataDirectory)}"];
+        try
+        {
+            var server = await PostgresServer.StartAsync(
+                Path.Combine(string.IsNullOrEmpty(directory) ? new StandaloneOptions().DataDirectory : directory, "postgres"),
+                loggers.CreateLogger<PostgresServer>(),
+                TimeProvider.System,
+                cancellationToken: stopped.Token);
+            builder.Configuration.AddInMemoryCollection([new(ConnectionStringKey, server.ConnectionString)]);
+            return server;
+        }
+        catch (OperationCanceledException) when (stopped.IsCancellationRequested)
+        {
+            throw new StartupException("Stopped while PostgreSQL was starting.");
+        }
+
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stopped.Cancel();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using Marketplace.Hosting;
+using Marketplace.Standalone.PrivatePostgres;
+using Marketplace.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Marketplace.Cluster.Tests;
+
+public sealed class PrivatePostgresTests : IAsyncLifetime
+{
+    private readonly string _directory = Path.Combine(Path.GetTempPath(), $"marketplace-postgres-{Guid.NewGuid():N}");
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync() => await PostgresServer.TryDeleteAsync(_directory, TimeProvider.System);
+
+    [Fact]
+    public async Task A_restart_keeps_the_data_and_the_port()
+    {
+        await using var server = await StartAsync();
+        await ExecuteAsync(server.ConnectionString, "CREATE TABLE t AS SELECT 42 AS v");
+        var port = server.Port;
+        var processId = server.ProcessId;
+
+        await server.RestartAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(port, server.Port);
+        Assert.NotEqual(processId, server.ProcessId);
+        Assert.Equal(42, await ExecuteAsync(server.ConnectionString, "SELECT v FROM t"));
+    }
+
+    [Fact]
+    public async Task What_was_acknowledged_survives_a_kill()
+    {
+        await using var server = await StartAsync();
+        await ExecuteAsync(server.ConnectionString, "CREATE TABLE t AS SELECT 42 AS v");
+
+        await server.KillAsync();
+        Assert.False(server.IsRunning);
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => ExecuteAsync(server.ConnectionString, "SELECT 1"));
+        await server.RestartAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(42, await ExecuteAsync(server.ConnectionString, "SELECT v FROM t"));
+    }
+
+    [Fact]
+    public async Task The_next_start_stops_the_server_that_a_killed_owner_left_running()
+    {
+        await using (var server = await StartAsync())
+        {
+            await ExecuteAsync(server.ConnectionString, "CREATE TABLE t AS SELECT 42 AS v");
+        }
+
+        var orphan = await StartOrphanAsync();
+        await using var next = await StartAsync();
+
+        Assert.False(UnixProcess.IsAlive(orphan));
+        Assert.Equal(42, await ExecuteAsync(next.ConnectionString, "SELECT v FROM t"));
+    }
+
+    [Fact]
+    public async Task A_stale_pid_file_that_names_some_other_process_does_not_hinder()
+    {
+        await using (var server = await StartAsync())
+        {
+            await ExecuteAsync(server.ConnectionString, "CREATE TABLE t AS SELECT 42 AS v");
+        }
+
+        string pidFile;
+        using (var files = await PostgresDirectory.OpenAsync(_directory, TestContext.Current.CancellationToken))
+        {
+            pidFile = files.PidFile;
+        }
+
+        await File.WriteAllTextAsync(pidFile, $"{Environment.ProcessId}\n", TestContext.Current.CancellationToken);
+        await using var next = await StartAsync();
+
+        Assert.Equal(42, await ExecuteAsync(next.ConnectionString, "SELECT v FROM t"));
+    }
+
+    [Fact]
+    public async Task A_second_owner_is_refused_with_one_line()
+    {
+        await using var server = await StartAsync();
+
+        var refusal = await Assert.ThrowsAsync<StartupException>(StartAsync);
+
+        Assert.Contains(_directory, refusal.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refusal.Message);
+        Assert.Equal(1, await ExecuteAsync(server.ConnectionString, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task Every_test_has_a_database_of_its_own_in_the_shared_server()
+    {
+        var one = await SharedPostgres.CreateDatabaseAsync();
+        var other = await SharedPostgres.CreateDatabaseAsync();
+
+        await ExecuteAsync(one, "CREATE TABLE t AS SELECT 42 AS v");
+
+        Assert.Null(await ExecuteAsync(other, "SELECT to_regclass('t')::text"));
+    }
+
+    private Task<PostgresServer> StartAsync() => PostgresServer.StartAsync(
+        _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, TestContext.Current.CancellationToken);
+
+    /// <summary>The state after a kill -9 of the owner: the server runs, and nobody holds the lock.</summary>
+    private async Task<int> StartOrphanAsync()
+    {
+        using var files = await PostgresDirectory.OpenAsync(_directory, TestContext.Current.CancellationToken);
+        var binaries = await PostgresBinaries.FindAsync(files.MadeBy, TestContext.Current.CancellationToken);
+        var postmaster = new PostmasterControl(
+            files, binaries, PostgresTuning.ThrowAway, TimeProvider.System, NullLogger.Instance);
+        await postmaster.StartAsync(TestContext.Current.CancellationToken);
+        return postmaster.ProcessId;
+    }
+
+    private static async Task<object?> ExecuteAsync(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(TestContext.Current.CancellationToken) is var value and not DBNull ? value : null;
+    }
+}
