@@ -1,0 +1,171 @@
+using Marketplace.Frontends;
+using Marketplace.Grains.Frontends;
+using Marketplace.Grains.Realtime;
+using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Realtime;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Marketplace.WebFrontend.Tests.Realtime;
+
+/// <summary>Servers that share a hub: what a behaviour test runs against.</summary>
+public abstract class Servers : IAsyncLifetime
+{
+    private readonly List<WebApplication> _apps = [];
+
+    public int Count => _apps.Count;
+
+    public abstract ValueTask InitializeAsync();
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        foreach (var app in _apps)
+        {
+            await app.DisposeAsync();
+        }
+    }
+
+    /// <summary>The hub as code outside of it sees it, on one of the servers.</summary>
+    public IHubContext<TestHub> Hub(int server) =>
+        _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
+
+    /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
+    public async Task<TestClient> ConnectAsync(int server, string? user = null)
+    {
+        var address = _apps[server % Count].Services.GetRequiredService<IServer>().Features
+            .Get<IServerAddressesFeature>()!.Addresses.Single();
+        var connection = new HubConnectionBuilder().WithUrl($"{address}/hub?user={user}").Build();
+        var client = new TestClient(connection);
+        await connection.StartAsync();
+        return client;
+    }
+
+    protected async Task StartAsync(Action<WebApplicationBuilder> configure)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddSignalR(options => options.MaximumParallelInvocationsPerClient = 4);
+        builder.Services.AddSingleton<IUserIdProvider, UserFromQuery>();
+        configure(builder);
+        var app = builder.Build();
+        app.MapHub<TestHub>("/hub");
+        await app.StartAsync();
+        _apps.Add(app);
+    }
+
+    private sealed class UserFromQuery : IUserIdProvider
+    {
+        public string? GetUserId(HubConnectionContext connection) => connection.GetHttpContext()?.Request.Query["user"];
+    }
+}
+
+/// <summary>SignalR's own manager and one server: what the tests hold to be right.</summary>
+public sealed class BuiltInServer : Servers
+{
+    public override async ValueTask InitializeAsync() => await StartAsync(_ => { });
+}
+
+/// <summary>Our manager: one silo, and three frontends that are clients of it.</summary>
+public sealed class OrleansServers : Servers
+{
+    private IHost _silo = null!;
+
+    public override async ValueTask InitializeAsync()
+    {
+        var (siloPort, gatewayPort) = (FreePort(), FreePort());
+        var silo = Host.CreateApplicationBuilder();
+        silo.Logging.SetMinimumLevel(LogLevel.Warning);
+        silo.UseOrleans(orleans => orleans
+            .UseLocalhostClustering(siloPort, gatewayPort)
+            .AddMemoryGrainStorageAsDefault()
+            .AddFrontendLeases()
+            .AddRealtime());
+        _silo = silo.Build();
+        await _silo.StartAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await StartAsync(builder =>
+            {
+                builder.Host.UseOrleansClient(client => client.UseLocalhostClustering(gatewayPort));
+                builder.Services.AddSingleton<TestLease>();
+                builder.Services.AddSingleton<IFrontendLease>(provider => provider.GetRequiredService<TestLease>());
+                builder.Services.AddHostedService(provider => provider.GetRequiredService<TestLease>());
+                builder.Services.AddSignalR().AddOrleansBackplane();
+            });
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _silo.StopAsync();
+        _silo.Dispose();
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}
+
+/// <summary>A lease from the lease grain that is renewed and never lost.</summary>
+internal sealed class TestLease(IGrainFactory grains) : BackgroundService, IFrontendLease
+{
+    private readonly TaskCompletionSource<long> _epoch = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+#pragma warning disable RS0030 // the task has completed
+    public long? Epoch => _epoch.Task.IsCompletedSuccessfully ? _epoch.Task.Result : null;
+#pragma warning restore RS0030
+
+    public CancellationToken EndOf(long epoch) => CancellationToken.None;
+
+    public ValueTask<long> WaitForEpochAsync(CancellationToken cancellationToken) => new(_epoch.Task.WaitAsync(cancellationToken));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var leases = grains.GetGrain<IFrontendLeasesGrain>(0);
+        var term = await leases.Register(new("test"));
+        _epoch.TrySetResult(term.Epoch);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(term.Term / 6, TimeProvider.System, stoppingToken);
+            await leases.Renew(term.Epoch);
+        }
+    }
+}
+
+public sealed class TestHub : Hub
+{
+    public Task Join(string group) => Groups.AddToGroupAsync(Context.ConnectionId, group);
+
+    public Task Leave(string group) => Groups.RemoveFromGroupAsync(Context.ConnectionId, group);
+
+    public Task SayToAll(string text) => Clients.All.SendAsync("Say", text);
+
+    public Task SayToOthers(string text) => Clients.Others.SendAsync("Say", text);
+
+    public Task SayToOthersInGroup(string group, string text) => Clients.OthersInGroup(group).SendAsync("Say", text);
+
+    public async Task SayManyToGroup(string group, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            await Clients.Group(group).SendAsync("Say", $"{i}");
+        }
+    }
+
+    public Task<int> AskOther(string connectionId, int number, CancellationToken cancellationToken) =>
+        Clients.Client(connectionId).InvokeAsync<int>("Double", number, cancellationToken);
+}
