@@ -2,7 +2,9 @@ using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Health;
+using Marketplace.WebFrontend.Live;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -22,6 +24,8 @@ public static class FrontendHostingExtensions
         builder.Services.AddProblemResponses();
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
+        builder.Services.AddConnectionLimits();
+        builder.Services.AddSignalR();
         builder.Services.AddDrain();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
         return builder;
@@ -36,6 +40,7 @@ public static class FrontendHostingExtensions
         app.UseRouting();
         app.MapHealthEndpoints();
         app.MapPing();
+        app.MapLive();
         return app;
     }
 

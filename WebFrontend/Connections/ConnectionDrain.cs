@@ -1,0 +1,53 @@
+namespace Marketplace.WebFrontend.Connections;
+
+/// <summary>
+/// Closes this frontend's connections when it stops, and waits until their slots are back, before the lease is released and
+/// the link to the silos goes. SignalR says goodbye by itself when the stop begins; what is left after a moment is cut off.
+/// </summary>
+internal sealed class ConnectionDrain(UserSlots slots, ConnectionMetrics metrics, TimeProvider clock)
+    : IHostedLifecycleService, IDisposable
+{
+    private static readonly TimeSpan GoodbyeWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan CutWithin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan GiveBackWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+
+    private readonly CancellationTokenSource _close = new();
+    private volatile bool _hasBegun;
+
+    /// <summary>Nobody is admitted any more.</summary>
+    public bool HasBegun => _hasBegun;
+
+    /// <summary>Cuts off the connections that are left.</summary>
+    public CancellationToken Close => _close.Token;
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        _hasBegun = true;
+        await WaitUntilNoneAsync(GoodbyeWithin, cancellationToken);
+        await _close.CancelAsync();
+        await WaitUntilNoneAsync(CutWithin, cancellationToken);
+        await slots.DrainAsync(GiveBackWithin);
+    }
+
+    public void Dispose() => _close.Dispose();
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task WaitUntilNoneAsync(TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        while (metrics.Live > 0 && clock.GetElapsedTime(start) < deadline)
+        {
+            await Task.Delay(Look, clock, cancellationToken);
+        }
+    }
+}

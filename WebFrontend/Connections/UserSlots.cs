@@ -1,0 +1,131 @@
+using System.Collections.Concurrent;
+using Marketplace.Connections;
+using Marketplace.Frontends;
+using Marketplace.WebFrontend.Frontends;
+using Microsoft.Extensions.Options;
+
+namespace Marketplace.WebFrontend.Connections;
+
+/// <summary>
+/// Takes users' slots and sees to it that each is given back. A call that timed out may still be carried out, so a slot is
+/// given back until that is acknowledged, and once more when no call of ours can be under way any longer. A lease that ends
+/// settles everything: its slots are void.
+/// </summary>
+internal sealed partial class UserSlots(
+    IGrainFactory grains,
+    IFrontendLease lease,
+    IOptions<FrontendLeaseSettings> settings,
+    TimeProvider clock,
+    ILogger<UserSlots> logger)
+{
+    /// <summary>Longer than a silo keeps a message, or waits for PostgreSQL, before it gives it up.</summary>
+    private static readonly TimeSpan NothingUnderWayAfter = TimeSpan.FromSeconds(60);
+
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    // Every slot that is held, taken or on its way back; bounded by the connections of this frontend.
+    private readonly ConcurrentDictionary<Guid, Task?> _known = new();
+
+    /// <summary>Takes a slot, or returns null when the cluster didn't answer: then it may be held, and is given back.</summary>
+    public async Task<SlotAnswer?> TakeAsync(string user, Guid connection, long epoch)
+    {
+        _known[connection] = null;
+        var answer = await TryAsync(user, grain => grain.Take(connection, epoch));
+        if (answer is { Outcome: SlotOutcome.LimitReached } && FreeUnknown(user, answer.HeldByCaller, epoch) is { } freed)
+        {
+            await freed.WaitAsync(settings.Value.CallDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            answer = await TryAsync(user, grain => grain.Take(connection, epoch));
+        }
+
+        if (answer is null)
+        {
+            GiveBack(user, connection, epoch, isCertain: false);
+        }
+        else if (answer.Outcome != SlotOutcome.Taken)
+        {
+            _known.TryRemove(connection, out _);
+        }
+
+        return answer;
+    }
+
+    /// <summary>Whether a slot could be taken; null when the cluster didn't answer.</summary>
+    public Task<SlotAnswer?> CheckAsync(string user, long epoch) => TryAsync(user, grain => grain.Check(epoch));
+
+    /// <summary>Gives a slot back in the background.</summary>
+    public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true) =>
+        _known[connection] = GiveBackAsync(user, connection, epoch, isCertain);
+
+    /// <summary>Waits until everything that is on its way back has arrived.</summary>
+    public async Task DrainAsync(TimeSpan deadline) =>
+        await Task.WhenAll(_known.Values.OfType<Task>()).WaitAsync(deadline, clock)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private Task? FreeUnknown(string user, IReadOnlyList<Guid> held, long epoch)
+    {
+        var unknown = held.Where(connection => !_known.ContainsKey(connection)).ToList();
+        if (unknown.Count == 0)
+        {
+            return null;
+        }
+
+        LogUnknown(unknown.Count, epoch);
+        return Task.WhenAll(unknown.Select(connection => GiveBackAsync(user, connection, epoch, isCertain: true)));
+    }
+
+    private async Task GiveBackAsync(string user, Guid connection, long epoch, bool isCertain)
+    {
+        await Task.Yield();
+        var end = lease.EndOf(epoch);
+        try
+        {
+            await GiveBackUntilAcknowledgedAsync(user, connection, end);
+            if (!isCertain)
+            {
+                await Task.Delay(NothingUnderWayAfter, clock, end);
+                await GiveBackUntilAcknowledgedAsync(user, connection, end);
+            }
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // The lease is over and the slot void.
+        }
+        finally
+        {
+            _known.TryRemove(connection, out _);
+        }
+    }
+
+    private async Task GiveBackUntilAcknowledgedAsync(string user, Guid connection, CancellationToken end)
+    {
+        for (var wait = FirstRetry; ; wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
+        {
+            if (await TryAsync(user, async grain => { await grain.GiveBack(connection); return true; }))
+            {
+                return;
+            }
+
+            await Task.Delay(wait, clock, end);
+        }
+    }
+
+    private async Task<T?> TryAsync<T>(string user, Func<IUserConnectionsGrain, ValueTask<T>> call)
+    {
+        try
+        {
+            return await call(grains.GetGrain<IUserConnectionsGrain>(user)).AsTask().WaitAsync(settings.Value.CallDeadline, clock);
+        }
+        catch (Exception error)
+        {
+            LogNoAnswer(error.Message);
+            return default;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Debug, "A user's connection counter gave no answer. {Reason}")]
+    private partial void LogNoAnswer(string reason);
+
+    [LoggerMessage(LogLevel.Warning, "{Count} slots under lease {Epoch} belong to no connection here; giving them back")]
+    private partial void LogUnknown(int count, long epoch);
+}
