@@ -1,5 +1,8 @@
 using Marketplace.Grains.Connections;
+using Marketplace.Grains.Limits;
+using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
+using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Settings;
@@ -21,7 +24,10 @@ public static class SiloHostingExtensions
             .AddMembership()
             .AddGrainStorage()
             .AddStorageTrouble()
-            .AddConnections());
+            .AddConnections()
+            .AddLimits()
+            .AddUsers()
+            .AddRealtime());
         return builder;
     }
 

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Marketplace.Hosting;
 
 namespace Marketplace.Standalone.PrivatePostgres;
@@ -31,7 +29,7 @@ internal sealed partial class PostmasterControl(
         var keepsPort = Port != 0;
         for (var attempt = 1; ; attempt++)
         {
-            Port = keepsPort ? Port : FreePort();
+            Port = keepsPort ? Port : LoopbackPorts.Pick();
             var logLength = new FileInfo(directory.Log).Length;
             if (await TryStartAsync(cancellationToken))
             {
@@ -193,13 +191,6 @@ internal sealed partial class PostmasterControl(
         file.Position = Math.Min(position, file.Length);
         using var reader = new StreamReader(file);
         return await reader.ReadToEndAsync(cancellationToken);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
     [LoggerMessage(LogLevel.Warning, "Stopping the PostgreSQL (process {ProcessId}) that a killed process left running on {Directory}")]

@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Marketplace.Standalone.PrivatePostgres;
 
 /// <summary>What .NET doesn't offer for processes that are not children: signals, and who a process id belongs to.</summary>
-public static partial class UnixProcess
+public static class UnixProcess
 {
+    public const int SigHup = 1;
     public const int SigInt = 2;
     public const int SigQuit = 3;
     public const int SigKill = 9;
@@ -24,6 +25,13 @@ public static partial class UnixProcess
         return Kill(processId, signal) == 0;
     }
 
+    /// <summary>Sends a signal to all of a process group, which may outlive the process that it is named after.</summary>
+    public static bool SignalGroup(int processId, int signal)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(processId, 2);
+        return Kill(-processId, signal) == 0;
+    }
+
     /// <summary>Whether a process runs; one that ended and was not yet reaped by its parent counts as ended.</summary>
     public static bool IsAlive(int processId) =>
         OperatingSystem.IsLinux() ? Stat(processId) is [not "Z" and not "X", ..] : Kill(processId, 0) == 0;
@@ -34,33 +42,28 @@ public static partial class UnixProcess
     /// </summary>
     public static string? StartMark(int processId) => Stat(processId) is { Length: > 19 } stat ? stat[19] : null;
 
-    /// <summary>The command line of a process, or nothing if it is gone, not ours to see, or there is no <c>/proc</c>.</summary>
-    public static IReadOnlyList<string> CommandLine(int processId) =>
-        Read($"/proc/{processId}/cmdline")?.Split('\0', StringSplitOptions.RemoveEmptyEntries) ?? [];
-
-    /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
-    internal static IEnumerable<int> WorkingIn(string directory)
+    /// <summary>Whether any process of a group runs; false where there is no <c>/proc</c>.</summary>
+    public static bool IsGroupAlive(int processId)
     {
-        if (!OperatingSystem.IsLinux())
-        {
-            yield break;
-        }
-
-        foreach (var entry in Directory.EnumerateDirectories("/proc"))
-        {
-            if (int.TryParse(Path.GetFileName(entry), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
-                && WorkingDirectory(entry) == directory && IsAlive(id))
-            {
-                yield return id;
-            }
-        }
+        var group = processId.ToString(CultureInfo.InvariantCulture);
+        return All().Any(id => Stat(id) is [not "Z" and not "X", _, var of, ..] && of == group);
     }
 
-    private static string? WorkingDirectory(string entry)
+    /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
+    internal static IEnumerable<int> WorkingIn(string directory) =>
+        All().Where(id => WorkingDirectory(id) == directory && IsAlive(id));
+
+    private static IEnumerable<int> All() => OperatingSystem.IsLinux()
+        ? Directory.EnumerateDirectories("/proc")
+            .Select(entry => int.TryParse(Path.GetFileName(entry), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0)
+            .Where(id => id != 0)
+        : [];
+
+    private static string? WorkingDirectory(int processId)
     {
         try
         {
-            return new FileInfo(Path.Combine(entry, "cwd")).LinkTarget;
+            return new FileInfo($"/proc/{processId}/cwd").LinkTarget;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

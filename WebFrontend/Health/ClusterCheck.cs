@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Marketplace.WebFrontend.Health;
 
 /// <summary>Ready only while a silo answers.</summary>
-internal sealed class ClusterCheck(IGrainFactory grains) : IHealthCheck
+internal sealed class ClusterCheck(IGrainFactory grains, TimeProvider clock) : IHealthCheck
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
@@ -13,7 +13,7 @@ internal sealed class ClusterCheck(IGrainFactory grains) : IHealthCheck
     {
         try
         {
-            await grains.GetGrain<IEchoGrain>(0).Echo().AsTask().WaitAsync(Deadline, cancellationToken);
+            await grains.GetGrain<IEchoGrain>(0).Echo().AsTask().WaitAsync(Deadline, clock, cancellationToken);
             return HealthCheckResult.Healthy();
         }
 #pragma warning disable CA1031 // whatever went wrong, the answer to "is a silo reachable" is no

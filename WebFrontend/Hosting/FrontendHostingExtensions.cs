@@ -4,7 +4,9 @@ using Marketplace.Hosting.Health;
 using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Health;
+using Marketplace.WebFrontend.Limits;
 using Marketplace.WebFrontend.Live;
+using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -25,8 +27,11 @@ public static class FrontendHostingExtensions
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
         builder.Services.AddConnectionLimits();
-        builder.Services.AddSignalR();
+        builder.Services.AddLive();
+        builder.Services.AddStartGate();
+        builder.Services.AddLimits();
         builder.Services.AddDrain();
+        builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
         return builder;
     }
@@ -37,10 +42,15 @@ public static class FrontendHostingExtensions
         app.UseForwardedHeaders();
         app.UseProblemResponses();
         app.UseRequestTimeouts();
+        app.UseStartGate();
         app.UseRouting();
+        app.UseRateLimiter();
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.MapHealthEndpoints();
         app.MapPing();
         app.MapLive();
+        app.MapUsers();
         return app;
     }
 

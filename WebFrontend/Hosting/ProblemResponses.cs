@@ -76,6 +76,8 @@ internal sealed class ExceptionToProblem : IExceptionHandler
             $"The body is not the JSON that is asked for here (line {line + 1}, byte {position + 1}).",
         JsonException => "The body is not the JSON that is asked for here.",
 
+        null when bad.Message.Contains("no body was provided", StringComparison.Ordinal) => "A JSON body is required.",
+
         // The framework's own words name the parameter and the value; they hold nothing internal.
         _ => bad.Message,
     };

@@ -13,6 +13,10 @@ internal static class ProblemTypes
     public const string VersionMismatch = "version-mismatch";
     public const string PreconditionRequired = "precondition-required";
     public const string EmailUnverified = "email-unverified";
+    public const string Unauthorized = "unauthorized";
+    public const string Forbidden = "forbidden";
+    public const string InvalidCredentials = "invalid-credentials";
+    public const string SessionEnded = "session-ended";
 
     /// <summary>The stable URI of a type.</summary>
     public static string Uri(string type) => $"/problems/{type}";

@@ -3,9 +3,20 @@ using Marketplace.Trouble;
 
 namespace Marketplace.Grains.Tests.Realtime;
 
-public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<ChannelCluster>
+public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<ChannelCluster>, IAsyncLifetime
 {
     private readonly IChannelGrain _channel = cluster.NewChannel();
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The frontends of one test are no candidates in the next.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var lease in await cluster.Leases.GetLive())
+        {
+            await cluster.Leases.Release(lease.Epoch);
+        }
+    }
 
     [Fact]
     public async Task Every_listening_frontend_is_called_once_a_message_and_in_order()

@@ -29,6 +29,7 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         foreach (var client in new[] { _a, _b, _c })
         {
             await client.DisposeAsync();

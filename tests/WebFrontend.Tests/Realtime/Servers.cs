@@ -28,6 +28,7 @@ public abstract class Servers : IAsyncLifetime
 
     public virtual async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         foreach (var app in _apps)
         {
             await app.DisposeAsync();

@@ -1,0 +1,67 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Marketplace.Limits;
+
+/// <summary>
+/// The section <c>Limits</c>, the same on silos and frontends. Where they differ, the silo decides what is admitted: every
+/// grant says the limit and the window that it was made under.
+/// </summary>
+public sealed class LimitsOptions : IValidatableObject
+{
+    public const string Section = "Limits";
+
+    /// <summary>200 requests / 15 min / address over everything under <c>/api</c>.</summary>
+    public const string General = "general";
+
+    /// <summary>20 requests / min / address on the email check.</summary>
+    public const string EmailCheck = "email-check";
+
+    [Description("Whether requests are limited at all; off only for measurements.")]
+    public bool Enabled { get; set; } = true;
+
+    [Description("Whether /api/health counts too.")]
+    public bool LimitHealth { get; set; }
+
+    [Description("IPv6 addresses that share this many leading bits are one client.")]
+    [Range(16, 128)]
+    public int IPv6PrefixLength { get; set; } = 64;
+
+    [Description("How long a request waits for its bucket before it is answered with 503.")]
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:00:20")]
+    public TimeSpan Deadline { get; set; } = TimeSpan.FromSeconds(2);
+
+    [Description("Partitions (addresses times policies) that one frontend keeps at once; the longest unused leave first.")]
+    [Range(1_000, 10_000_000)]
+    public int MaxPartitions { get; set; } = 200_000;
+
+    /// <summary>Policies by name; the built-in ones may be overridden one value at a time.</summary>
+    public Dictionary<string, LimitPolicyOptions> Policies { get; } = new(StringComparer.Ordinal)
+    {
+        [General] = new() { Limit = 200, Window = TimeSpan.FromMinutes(15) },
+        [EmailCheck] = new() { Limit = 20, Window = TimeSpan.FromMinutes(1) },
+    };
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var name in Policies.Keys.Where(name => !IsPolicyName(name)))
+        {
+            yield return new($"Policies holds '{name}'; a policy's name is 1 to 64 of a-z, 0-9 and '-'.");
+        }
+    }
+
+    private static bool IsPolicyName(string name) =>
+        name.Length is > 0 and <= 64 && name.All(c => c is '-' or (>= 'a' and <= 'z') or (>= '0' and <= '9'));
+}
+
+/// <summary>A fixed window that starts with its first request, as express-rate-limit counts.</summary>
+public sealed class LimitPolicyOptions
+{
+    [Description("Requests admitted in one window.")]
+    [Range(1, 1_000_000_000)]
+    public int Limit { get; set; } = 200;
+
+    [Description("Length of the window.")]
+    [Range(typeof(TimeSpan), "00:00:01", "31.00:00:00")]
+    public TimeSpan Window { get; set; } = TimeSpan.FromMinutes(15);
+}

@@ -1,0 +1,108 @@
+using System.Threading.Channels;
+using Marketplace.Trouble;
+
+namespace Marketplace.Grains.Limits.Storage;
+
+/// <summary>
+/// Collects operations that arrive while earlier ones are under way and carries out many of them in one round trip; each
+/// caller is answered when its own has been committed. Under light load a batch is one operation and nothing is delayed.
+/// </summary>
+/// <typeparam name="TIn">An operation.</typeparam>
+/// <typeparam name="TOut">Its result.</typeparam>
+internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
+{
+    /// <summary>Past this the statement grows faster than the round trips shrink.</summary>
+    private const int BatchMax = 200;
+
+    /// <summary>Batches under way at once: while PostgreSQL flushes one to disk, the next is on its way.</summary>
+    private const int Lanes = 4;
+
+    /// <summary>Waiting operations; past it a caller is told at once that the service is unavailable.</summary>
+    private const int WaitingMax = 100_000;
+
+    private readonly Channel<Pending> _waiting =
+        Channel.CreateBounded<Pending>(new BoundedChannelOptions(WaitingMax) { FullMode = BoundedChannelFullMode.Wait });
+
+    private readonly Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> _execute;
+    private readonly Func<Exception, bool> _isFaultOfOne;
+    private readonly Task[] _lanes;
+
+    /// <param name="execute">Carries out a batch in one transaction; answers in the order of the operations.</param>
+    /// <param name="isFaultOfOne">Whether a failure is due to one member: then the members are tried one by one.</param>
+    public GroupCommit(Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> execute, Func<Exception, bool> isFaultOfOne)
+    {
+        (_execute, _isFaultOfOne) = (execute, isFaultOfOne);
+        _lanes = [.. Enumerable.Range(0, Lanes).Select(_ => Task.Run(RunLaneAsync))];
+    }
+
+    /// <summary>Completes when the operation has been committed, or fails as it failed.</summary>
+    /// <exception cref="UnavailableException">Too many operations are waiting, or the process is stopping.</exception>
+    public ValueTask<TOut> ExecuteAsync(TIn operation)
+    {
+        var pending = new Pending(operation);
+        return _waiting.Writer.TryWrite(pending)
+            ? new(pending.Task)
+            : throw new UnavailableException($"More than {WaitingMax} bucket operations wait for PostgreSQL, or the silo is stopping.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        await Task.WhenAll(_lanes);
+    }
+
+    private async Task RunLaneAsync()
+    {
+        var batch = new List<Pending>(BatchMax);
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            batch.Clear();
+            while (batch.Count < BatchMax && _waiting.Reader.TryRead(out var pending))
+            {
+                batch.Add(pending);
+            }
+
+            if (batch.Count > 0)
+            {
+                await CommitAsync(batch);
+            }
+        }
+    }
+
+    private async Task CommitAsync(IReadOnlyList<Pending> batch)
+    {
+        try
+        {
+            var results = await _execute([.. batch.Select(pending => pending.Operation)]);
+            for (var i = 0; i < batch.Count; i++)
+            {
+                batch[i].SetResult(results[i]);
+            }
+        }
+#pragma warning disable CA1031 // every failure belongs to the callers that wait for it
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            if (batch.Count > 1 && _isFaultOfOne(error))
+            {
+                foreach (var pending in batch)
+                {
+                    await CommitAsync([pending]);
+                }
+
+                return;
+            }
+
+            foreach (var pending in batch)
+            {
+                pending.TrySetException(error);
+            }
+        }
+    }
+
+    /// <summary>Continuations run elsewhere: a lane must not carry out the callers' work.</summary>
+    private sealed class Pending(TIn operation) : TaskCompletionSource<TOut>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public TIn Operation => operation;
+    }
+}

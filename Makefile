@@ -1,0 +1,56 @@
+# Everything that is done daily. `make help` lists it; each target does its own set-up.
+CONFIGURATION ?= Release
+SILOS ?= 3
+FRONTENDS ?= 2
+PORT ?= 5000
+
+BIN = bin/$(CONFIGURATION)/net10.0
+CONTRACTS = ORLEANS0016 ORLEANS0017 ORLEANS0018 ORLEANS0019 ORLEANS0020 ORLEANS0022 ORLEANS0023 ORLEANS0024
+
+export DOTNET_CLI_TELEMETRY_OPTOUT = 1
+export DOTNET_NOLOGO = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build cluster bench fmt lint contracts clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreSQL; PORT=… for another port, ARGS=… for settings
+	@scripts/ensure postgresql
+	@echo "Building (the first time takes a minute or two) …"
+	@dotnet build Standalone --configuration $(CONFIGURATION) --verbosity quiet
+	@exec dotnet Standalone/$(BIN)/Marketplace.Standalone.dll --Frontend:Port=$(PORT) $(ARGS)
+
+test: build ## Run all tests; closes with "N passed, N failed, N skipped"
+	@CONFIGURATION=$(CONFIGURATION) scripts/test $(ARGS)
+
+build: ## Compile everything, warnings as errors
+	@scripts/ensure postgresql
+	@scripts/ensure nginx --optional
+	@dotnet build Marketplace.sln --configuration $(CONFIGURATION) --verbosity quiet
+
+cluster: ## Start SILOS=3 silos, FRONTENDS=2 frontends, PostgreSQL and nginx on PORT=5000
+	@scripts/ensure postgresql
+	@scripts/ensure nginx --optional
+	@dotnet build Cluster --configuration $(CONFIGURATION) --verbosity quiet
+	@exec dotnet Cluster/$(BIN)/Marketplace.Cluster.dll --silos $(SILOS) --frontends $(FRONTENDS) --port $(PORT) $(ARGS)
+
+bench: ## Measure the limiter against the limiter switched off, as a ratio (a few minutes)
+	@scripts/ensure postgresql
+	@scripts/ensure wrk
+	@dotnet build bench/Load --configuration $(CONFIGURATION) --verbosity quiet
+	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll $(ARGS)
+
+fmt: ## Format the code
+	@dotnet format Marketplace.sln
+
+lint: ## Check formatting without changing anything
+	@dotnet format Marketplace.sln --verify-no-changes
+
+contracts: ## Write Grains.Abstractions/OrleansContracts.txt anew after a deliberate change to the wire
+	@dotnet format Grains.Abstractions/Grains.Abstractions.csproj analyzers --severity info --diagnostics $(CONTRACTS)
+
+clean: ## Delete what was built; .data/ (databases, mails) stays
+	@git ls-files '*.csproj' | while read -r project; do rm -rf "$$(dirname "$$project")/bin" "$$(dirname "$$project")/obj"; done
+	@rm -rf TestResults

@@ -1,0 +1,50 @@
+namespace Marketplace.WebFrontend.Hosting;
+
+/// <summary>
+/// Answers 503 until the link to the silos has stood once: before that Orleans doesn't even know which grains exist. Later
+/// losses of the link show as failed calls, which are answered one by one.
+/// </summary>
+internal sealed class StartGate : IHostedLifecycleService
+{
+    private volatile bool _open;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        _open = true; // all hosted services have started, the Orleans client or the silo among them
+        return Task.CompletedTask;
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Passes a request on, unless it came too early. Health has to answer always.</summary>
+    public Task InvokeAsync(HttpContext context, RequestDelegate next) =>
+        _open || context.Request.Path.StartsWithSegments("/api/health")
+            ? next(context)
+            : ProblemWriter.WriteUnavailableAsync(
+                context, "This frontend is starting and has not reached a silo yet.", TimeSpan.FromSeconds(2));
+}
+
+internal static class StartGateExtensions
+{
+    public static IServiceCollection AddStartGate(this IServiceCollection services)
+    {
+        services.AddSingleton<StartGate>();
+        services.AddHostedService(provider => provider.GetRequiredService<StartGate>());
+        return services;
+    }
+
+    public static WebApplication UseStartGate(this WebApplication app)
+    {
+        var gate = app.Services.GetRequiredService<StartGate>();
+        app.Use(next => context => gate.InvokeAsync(context, next));
+        return app;
+    }
+}

@@ -1,0 +1,73 @@
+using System.Threading.RateLimiting;
+using Marketplace.Hosting.Settings;
+using Marketplace.Limits;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.Extensions.Options;
+
+namespace Marketplace.WebFrontend.Limits;
+
+internal static class LimitsExtensions
+{
+    /// <summary>
+    /// Puts the cluster's limits behind ASP.NET Core's rate-limiting middleware. Endpoints say
+    /// <c>RequireRateLimiting("policy")</c> as ever, several times if need be.
+    /// </summary>
+    public static IServiceCollection AddLimits(this IServiceCollection services)
+    {
+        services.AddSettings<LimitsOptions>(LimitsOptions.Section);
+        services.AddSingleton<ILimitHeaders, IetfLimitHeaders>();
+        services.AddSingleton<HttpLimiter>();
+        services.AddHostedService<IdlePartitionSweeper>();
+        services.AddRateLimiter();
+        services.AddOptions<RateLimiterOptions>().Configure<IOptions<LimitsOptions>, HttpLimiter>((limiter, limits, http) =>
+        {
+            limiter.GlobalLimiter = http;
+            limiter.OnRejected = RefuseAsync;
+            foreach (var name in limits.Value.Policies.Keys)
+            {
+                // The middleware wants every name that an endpoint mentions to exist. Our limiter reads the names itself, since
+                // all policies of a request must be taken or none.
+                limiter.AddPolicy(name, _ => RateLimitPartition.GetNoLimiter(name));
+            }
+        });
+        return services;
+    }
+
+    private static async ValueTask RefuseAsync(OnRejectedContext rejected, CancellationToken cancellationToken)
+    {
+        rejected.Lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
+        rejected.Lease.TryGetMetadata(BucketLease.Reason, out var reason);
+        if (reason == RefusalReason.Unavailable)
+        {
+            await ProblemWriter.WriteUnavailableAsync(rejected.HttpContext, "Nothing was changed; please try again.", retryAfter);
+            return;
+        }
+
+        rejected.Lease.TryGetMetadata(BucketLease.Status, out var status);
+        await ProblemWriter.WriteAsync(
+            rejected.HttpContext,
+            StatusCodes.Status429TooManyRequests,
+            ProblemTypes.RateLimited,
+            "Too many requests",
+            $"The limit \"{status.Policy}\" allows {status.Limit} requests in {ProblemWriter.Seconds(status.Window)} s; "
+            + $"try again in {ProblemWriter.Seconds(retryAfter)} s.",
+            retryAfter);
+    }
+}
+
+/// <summary>Keeps the table of partitions from holding addresses that went away.</summary>
+internal sealed class IdlePartitionSweeper(HttpLimiter limiter, TimeProvider clock) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan IdleFor = TimeSpan.FromSeconds(30);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            limiter.RemoveIdle(IdleFor);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using Marketplace.Users;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Marketplace.WebFrontend.Users;
+
+/// <summary>Accounts and sessions, for callers who have no access token yet. None of the answers tells who is registered.</summary>
+internal static class AccountEndpoints
+{
+    private const string DefaultTimeZone = "UTC";
+    private const int MaxDefaultName = 64;
+
+    /// <summary>Returns the group, so that a limit over all of it is one call; each route has a name for a limit of its own.</summary>
+    public static RouteGroupBuilder MapAccounts(this IEndpointRouteBuilder routes)
+    {
+        var auth = routes.MapGroup("/api/v1/auth");
+        auth.MapPost("/register", Register).WithName("auth-register");
+        auth.MapPost("/verify-email", VerifyEmail).WithName("auth-verify-email");
+        auth.MapPost("/login", Login).WithName("auth-login");
+        auth.MapPost("/refresh", Refresh).WithName("auth-refresh");
+        auth.MapPost("/logout", Logout).WithName("auth-logout");
+        auth.MapPost("/email-check", CheckEmail).WithName("auth-email-check");
+        return auth;
+    }
+
+    private static async Task<Results<Accepted<RegisterAnswer>, ProblemHttpResult>> Register(
+        RegisterRequest request, IGrainFactory grains)
+    {
+        var errors = new FieldErrors();
+        var email = errors.Email("email", request.Email);
+        var password = errors.NewPassword("password", request.Password);
+        var displayName = request.DisplayName is { } name
+            ? errors.DisplayName("displayName", name)
+            : email[..Math.Min(Math.Max(email.IndexOf('@', StringComparison.Ordinal), 0), MaxDefaultName)];
+        var timeZone = errors.TimeZone("timeZone", request.TimeZone ?? DefaultTimeZone);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        await Accounts(grains).Register(new(email, password, displayName, timeZone));
+        return TypedResults.Accepted((string?)null, new RegisterAnswer("check-mail"));
+    }
+
+    private static async Task<Results<NoContent, ProblemHttpResult>> VerifyEmail(VerifyEmailRequest request, IGrainFactory grains)
+    {
+        var errors = new FieldErrors();
+        var token = errors.Token("token", request.Token);
+        if (!errors.Any && await Accounts(grains).VerifyEmail(token))
+        {
+            return TypedResults.NoContent();
+        }
+
+        if (!errors.Any)
+        {
+            errors.Add("token", "This token is not known or has expired; register again to get another.");
+        }
+
+        return errors.ToProblem();
+    }
+
+    private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult>> Login(
+        LoginRequest request, IGrainFactory grains, HttpResponse response)
+    {
+        var errors = new FieldErrors();
+        var email = errors.Email("email", request.Email);
+        var password = errors.Password("password", request.Password);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        var result = await Accounts(grains).Login(email, password);
+        return result switch
+        {
+            { Outcome: LoginOutcome.Success, Tokens: { } tokens } => Tokens(response, tokens),
+
+            // Told only to somebody with the right password, who knows of the account.
+            { Outcome: LoginOutcome.EmailUnverified } => TypedResults.Problem(
+                statusCode: StatusCodes.Status403Forbidden, type: ProblemTypes.Uri(ProblemTypes.EmailUnverified),
+                title: "The address is not verified yet", detail: "Open the link in the mail, or register again to get another."),
+            _ => Unauthorized(response, ProblemTypes.InvalidCredentials, "No account has this address and password"),
+        };
+    }
+
+    private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult>> Refresh(
+        RefreshRequest request, IGrainFactory grains, HttpResponse response)
+    {
+        var errors = new FieldErrors();
+        var token = errors.Token("refreshToken", request.RefreshToken);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        return await Accounts(grains).Refresh(token) is { } tokens
+            ? Tokens(response, tokens)
+            : Unauthorized(response, ProblemTypes.SessionEnded, "The session has ended");
+    }
+
+    /// <summary>The session's access token isn't taken back: it lasts out its few minutes.</summary>
+    private static async Task<Results<NoContent, ProblemHttpResult>> Logout(RefreshRequest request, IGrainFactory grains)
+    {
+        var errors = new FieldErrors();
+        var token = errors.Token("refreshToken", request.RefreshToken);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        await Accounts(grains).Logout(token);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Results<Ok<EmailCheckAnswer>, ProblemHttpResult>> CheckEmail(
+        EmailCheckRequest request, IGrainFactory grains)
+    {
+        var errors = new FieldErrors();
+        var email = errors.Email("email", request.Email);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        return TypedResults.Ok(new EmailCheckAnswer(await Accounts(grains).CheckEmail(email) switch
+        {
+            EmailStatus.Registered => "registered",
+            EmailStatus.Available => "available",
+            _ => "continue",
+        }));
+    }
+
+    private static IAccountsGrain Accounts(IGrainFactory grains) => grains.GetGrain<IAccountsGrain>(0);
+
+    private static Ok<TokensAnswer> Tokens(HttpResponse response, SessionTokens tokens)
+    {
+        response.Headers.CacheControl = "no-store";
+        return TypedResults.Ok(TokensAnswer.Of(tokens));
+    }
+
+    private static ProblemHttpResult Unauthorized(HttpResponse response, string type, string title)
+    {
+        response.Headers.WWWAuthenticate = AccessTokenEvents.Scheme;
+        return TypedResults.Problem(statusCode: StatusCodes.Status401Unauthorized, type: ProblemTypes.Uri(type), title: title);
+    }
+}

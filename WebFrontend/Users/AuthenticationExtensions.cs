@@ -1,0 +1,40 @@
+using Marketplace.Users;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Marketplace.WebFrontend.Users;
+
+internal static class AuthenticationExtensions
+{
+    /// <summary>How far the clocks of a silo and a frontend may be apart.</summary>
+    private static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(10);
+
+    /// <summary>Access tokens as silos sign them, and the policies named after roles.</summary>
+    public static IServiceCollection AddAccessTokens(this IServiceCollection services)
+    {
+        services.AddSingleton<AccessTokenKeys>();
+        services.AddSingleton<AccessTokenEvents>();
+        services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<AccessTokenKeys>((options, keys) =>
+        {
+            options.EventsType = typeof(AccessTokenEvents);
+            options.MapInboundClaims = false;
+            options.SaveToken = false;
+            options.TokenValidationParameters = new TokenValidationParameters
+            {
+                ValidIssuer = AccessTokens.Issuer,
+                ValidAudience = AccessTokens.Audience,
+                ValidAlgorithms = [AccessTokens.Algorithm],
+                ValidTypes = [AccessTokens.Type],
+                ClockSkew = ClockSkew,
+                TryAllIssuerSigningKeys = false,
+                IssuerSigningKeyResolver = (_, _, keyId, _) => keys.Find(keyId) is { } key ? [key] : [],
+                NameClaimType = AccessTokens.UserId,
+                RoleClaimType = AccessTokens.Roles,
+            };
+        });
+        services.AddAuthorizationBuilder()
+            .AddPolicy(UserRoles.Operator, policy => policy.RequireRole(UserRoles.Operator));
+        return services;
+    }
+}

@@ -1,0 +1,45 @@
+using System.ComponentModel;
+using System.Reflection;
+using Marketplace.Hosting.Settings;
+using Marketplace.Silo.Hosting;
+using Marketplace.Standalone.PrivatePostgres;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.Builder;
+
+namespace Architecture.Tests;
+
+public sealed class SettingsTests
+{
+    private static readonly List<SettingsSection> Sections = AllSections();
+
+    [Fact]
+    public void Every_setting_says_what_it_means()
+    {
+        var silent =
+            from section in Sections
+            from property in section.Type.GetProperties()
+            where property.CanWrite && property.GetCustomAttribute<DescriptionAttribute>() is null
+            select $"{section.Name}:{property.Name}";
+
+        Assert.Empty(silent);
+    }
+
+    [Fact]
+    public void Help_lists_every_setting()
+    {
+        using var help = new StringWriter();
+        SettingsHelp.Write(help, "usage", Sections);
+
+        var text = help.ToString();
+        Assert.All(Sections, section => Assert.Contains($"  {section.Name}:", text, StringComparison.Ordinal));
+        Assert.Contains("Limits:Policies:<name>:Limit", text, StringComparison.Ordinal);
+        Assert.Contains("Database:MaxPoolSize  (default 50; from 1 to 1000)", text, StringComparison.Ordinal);
+    }
+
+    private static List<SettingsSection> AllSections()
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.AddStandaloneSettings().AddMarketplaceSilo().AddMarketplaceFrontend();
+        return [.. builder.Services.Select(service => service.ImplementationInstance).OfType<SettingsSection>()];
+    }
+}

@@ -1,0 +1,73 @@
+using Marketplace.Cluster;
+using Marketplace.Standalone.PrivatePostgres;
+
+namespace Cluster.Tests;
+
+/// <summary>
+/// Three silos, two frontends and PostgreSQL as processes, started at once on an empty database. Tests share it and must
+/// leave everything running; each counts under addresses and users of its own.
+/// </summary>
+public sealed class ClusterFixture : IAsyncLifetime
+{
+    private static int _addresses;
+    private readonly string _directory = Path.Combine(Path.GetTempPath(), $"marketplace-cluster-{Guid.NewGuid():N}");
+
+    public LocalCluster Cluster { get; private set; } = null!;
+
+    /// <summary>Where the silos put mails that would have been sent.</summary>
+    public string MailDirectory => Path.Combine(_directory, "mail");
+
+    public async ValueTask InitializeAsync() => Cluster = await LocalCluster.StartAsync(
+        new LocalClusterOptions
+        {
+            Directory = _directory,
+            Silos = 3,
+            Frontends = 2,
+            WithNginx = false,
+            RestartsDeadProcesses = true,
+            Postgres = PostgresTuning.ThrowAway,
+            Settings = new Dictionary<string, string>
+            {
+                // Five pools of one machine's test, not of five machines.
+                ["Database__MinPoolSize"] = "2",
+                ["Database__MaxPoolSize"] = "20",
+                ["Mail__Directory"] = MailDirectory,
+            },
+        },
+        TextWriter.Null);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Cluster.DisposeAsync();
+        await PostgresServer.TryDeleteAsync(Path.Combine(_directory, "postgres"), TimeProvider.System);
+        if (Directory.Exists(_directory))
+        {
+            Directory.Delete(_directory, recursive: true);
+        }
+    }
+
+    /// <summary>A client address that no other test uses; frontends trust a loopback peer's X-Forwarded-For.</summary>
+    public static string NewAddress()
+    {
+        var number = Interlocked.Increment(ref _addresses);
+        return $"198.51.{number / 250}.{(number % 250) + 1}";
+    }
+
+    /// <summary>Polls until <paramref name="condition"/> holds.</summary>
+    public static async Task EventuallyAsync(Func<Task<bool>> condition, TimeSpan within, string otherwise)
+    {
+        var startedAt = TimeProvider.System.GetTimestamp();
+        while (!await condition())
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < within, otherwise);
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System);
+        }
+    }
+}
+
+/// <summary>Tests that run one after another on the shared cluster.</summary>
+[CollectionDefinition(Name)]
+public sealed class SharedCluster : ICollectionFixture<ClusterFixture>
+{
+    public const string Name = "shared cluster";
+}

@@ -1,0 +1,39 @@
+using Marketplace.Grains.Users;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Grains.Tests.Users;
+
+public sealed class SigningKeysTests
+{
+    [Fact]
+    public async Task Silos_that_start_at_once_make_one_key_and_rotate_to_one_more()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        var silos = Enumerable.Range(0, 8).Select(_ => new SigningKeys(
+            database, Options.Create(new UsersSettings()), clock, NullLogger<SigningKeys>.Instance)).ToList();
+
+        async Task<string> KeyOfAllAsync()
+        {
+            var keys = await Task.WhenAll(silos.Select(silo => Task.Run(async () => (await silo.GetCurrentAsync()).Id)));
+            return Assert.Single(keys.Distinct());
+        }
+
+        var first = await KeyOfAllAsync();
+        clock.Advance(TimeSpan.FromDays(30) - TimeSpan.FromMinutes(50));
+        Assert.Equal(first, await KeyOfAllAsync());
+        var published = await silos[0].GetPublicAsync();
+        Assert.Equal(2, published.Count); // the next one is known before it signs
+
+        clock.Advance(TimeSpan.FromMinutes(51));
+        var second = await KeyOfAllAsync();
+        Assert.NotEqual(first, second);
+        Assert.Contains(await silos[0].GetPublicAsync(), key => key.Id == first); // its last tokens still live
+
+        clock.Advance(TimeSpan.FromHours(1));
+        Assert.Equal([second], (await silos[0].GetPublicAsync()).Select(key => key.Id));
+        silos.ForEach(silo => silo.Dispose());
+    }
+}

@@ -1,0 +1,143 @@
+using Marketplace.Grains.Mail;
+using Marketplace.Grains.Users;
+using Marketplace.Users;
+using Microsoft.Extensions.Options;
+
+namespace Grains.Tests.Users;
+
+public sealed class UserRuleTests
+{
+    private static readonly DateTimeOffset Now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+
+    [Fact]
+    public void A_refresh_token_rotates_once_and_is_answered_again_only_within_the_grace()
+    {
+        var end = Now.AddDays(1);
+        Assert.Equal(RefreshDecision.Rotate, RefreshRule.Decide(null, end, Now, Grace));
+        Assert.Equal(RefreshDecision.RotateAgain, RefreshRule.Decide(Now, end, Now.AddSeconds(9.9), Grace));
+        Assert.Equal(RefreshDecision.EndFamily, RefreshRule.Decide(Now, end, Now.AddSeconds(10), Grace));
+        Assert.Equal(RefreshDecision.EndFamily, RefreshRule.Decide(Now, end, Now, TimeSpan.Zero));
+        Assert.Equal(RefreshDecision.Expired, RefreshRule.Decide(null, Now, Now, Grace));
+    }
+
+    [Fact]
+    public void Signing_keys_follow_one_another_without_a_gap_and_are_known_before_they_sign()
+    {
+        var lifetime = TimeSpan.FromDays(30);
+        var tokens = TimeSpan.FromMinutes(10);
+        var keys = new List<KeySchedule>();
+        for (var now = Now; now < Now.AddDays(100); now += TimeSpan.FromMinutes(5))
+        {
+            if (KeySchedule.Next(keys, now, lifetime, tokens) is { } next)
+            {
+                Assert.True(keys.Count == 0 || next.SignsFrom - now >= TimeSpan.FromMinutes(50));
+                Assert.True(next.VerifiesUntil >= next.SignsUntil + tokens);
+                keys.Add(next);
+            }
+
+            Assert.Single(keys, key => key.Signs(now));
+        }
+
+        Assert.Equal(4, keys.Count);
+    }
+
+    [Fact]
+    public void After_a_long_silence_the_next_key_signs_at_once()
+    {
+        var old = new KeySchedule(Now.AddDays(-60), Now.AddDays(-30), Now.AddDays(-29));
+        Assert.Equal(Now, KeySchedule.Next([old], Now, TimeSpan.FromDays(30), TimeSpan.FromMinutes(10))?.SignsFrom);
+    }
+
+    [Theory]
+    [InlineData(" Ada.Lovelace+x@Example.COM ", "ada.lovelace+x@example.com")]
+    [InlineData("o'brien@mail.example.co.uk", "o'brien@mail.example.co.uk")]
+    [InlineData("a@xn--mnchen-3ya.example", "a@xn--mnchen-3ya.example")]
+    public void Spellings_of_one_address_fold_to_one(string text, string folded)
+    {
+        Assert.True(EmailAddress.TryParse(text, out var email));
+        Assert.Equal(folded, email.Folded);
+        Assert.Equal(text.Trim(), email.Given);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("@")]
+    [InlineData("a@")]
+    [InlineData("@example.com")]
+    [InlineData("a@example")]
+    [InlineData("a@@example.com")]
+    [InlineData("a b@example.com")]
+    [InlineData("a@exa mple.com")]
+    [InlineData(".a@example.com")]
+    [InlineData("a..b@example.com")]
+    [InlineData("a@-example.com")]
+    [InlineData("a@example.com.")]
+    [InlineData("a@example.com\n")]
+    [InlineData("a@example.com,b@example.com")]
+    [InlineData("<a@example.com>")]
+    [InlineData("\"a\"@example.com")]
+    [InlineData("a@[127.0.0.1]")]
+    [InlineData("ban\u212A@example.com")] // the Kelvin sign folds to a k
+    public void What_is_no_plain_address_is_refused(string? text) => Assert.False(EmailAddress.TryParse(text, out _));
+
+    [Fact]
+    public void An_address_has_at_most_254_characters()
+    {
+        var domain = string.Join('.', Enumerable.Repeat(new string('d', 61), 4));
+        Assert.True(EmailAddress.TryParse($"{new string('a', 254 - domain.Length - 1)}@{domain}", out _));
+        Assert.False(EmailAddress.TryParse($"{new string('a', 255 - domain.Length - 1)}@{domain}", out _));
+    }
+
+    [Fact]
+    public void Only_the_length_of_a_password_and_its_being_text_count()
+    {
+        Assert.False(PasswordPolicy.Allows(new string('a', 11)));
+        Assert.True(PasswordPolicy.Allows(new string('a', 12)));
+        Assert.True(PasswordPolicy.Allows(new string('ü', 256)));
+        Assert.False(PasswordPolicy.Allows(new string('a', 257)));
+        Assert.False(PasswordPolicy.Allows("aaaaaaaaaaaa\0"));
+        Assert.False(PasswordPolicy.Allows("aaaaaaaaaaaa\ud800"));
+    }
+
+    [Fact]
+    public async Task A_hash_with_fewer_rounds_is_right_and_comes_with_a_better_one()
+    {
+        var password = new Secret("correct horse battery");
+        using var before = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 1000 }));
+        using var after = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 2000 }));
+        var hash = await before.HashAsync(password);
+        Assert.Equal(new PasswordCheck(true, null), await before.CheckAsync(hash, password));
+        Assert.Equal(default, await after.CheckAsync(hash, new("something else")));
+        Assert.Equal(default, await after.CheckAsync(null, password));
+        var check = await after.CheckAsync(hash, password);
+        Assert.True(check.IsRight);
+        Assert.Equal(new PasswordCheck(true, null), await after.CheckAsync(check.BetterHash, password));
+    }
+
+    [Fact]
+    public async Task Passwords_beyond_the_queue_are_told_to_come_back()
+    {
+        using var hashing = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 200_000, MaxWaitingPasswords = 1 }));
+        var all = Enumerable.Range(0, Environment.ProcessorCount + 10).Select(_ => hashing.HashAsync(new("correct horse battery"))).ToList();
+        await Task.WhenAll(all).ContinueWith(_ => { }, TaskScheduler.Default);
+        Assert.Contains(all, task => task.IsCompletedSuccessfully);
+        Assert.All(all.Where(task => task.IsFaulted), task => Assert.IsType<Marketplace.Trouble.UnavailableException>(task.Exception!.InnerException));
+        Assert.Contains(all, task => task.IsFaulted);
+        Assert.NotNull(await hashing.HashAsync(new("correct horse battery")));
+    }
+
+    [Fact]
+    public void A_mail_waits_longer_after_each_attempt_and_is_given_up_after_the_last()
+    {
+        Assert.Equal(TimeSpan.FromSeconds(5), OutboxRetry.After(1, 12));
+        Assert.Equal(TimeSpan.FromSeconds(10), OutboxRetry.After(2, 12));
+        Assert.Equal(OutboxRetry.Longest, OutboxRetry.After(99, 100));
+        Assert.Null(OutboxRetry.After(12, 12));
+    }
+
+    [Fact]
+    public void A_secret_shows_nothing() =>
+        Assert.DoesNotContain("horse", new Registration("a@example.com", new("correct horse battery"), "Ada", "UTC").ToString(), StringComparison.Ordinal);
+}
