@@ -42,15 +42,15 @@ internal sealed partial class FrontendLink(
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            var epoch = await lease.WaitForEpochAsync(stoppingToken);
-            using var held = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), stoppingToken);
             try
             {
+                var epoch = await lease.WaitForEpochAsync(stoppingToken);
+                using var held = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), stoppingToken);
                 await KeepAnnouncedAsync(epoch, held.Token);
             }
-            catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+            catch (OperationCanceledException)
             {
-                LogLeaseEnded(epoch);
+                // the lease ended, or the process is stopping
             }
 
             lock (_lock)
@@ -145,9 +145,6 @@ internal sealed partial class FrontendLink(
             }
         }
     }
-
-    [LoggerMessage(LogLevel.Warning, "The lease {Epoch} ended; listening again under the next one")]
-    private partial void LogLeaseEnded(long epoch);
 
     [LoggerMessage(LogLevel.Warning, "Frontend {Epoch} could not announce itself; trying again")]
     private partial void LogNotAnnounced(Exception error, long epoch);

@@ -1,7 +1,11 @@
-using Marketplace.Frontends;
+using System.Net;
+using System.Net.Sockets;
 using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
+using Marketplace.Grains.Storage;
+using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -12,8 +16,6 @@ using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Marketplace.WebFrontend.Tests.Realtime;
 
@@ -88,7 +90,7 @@ public sealed class OrleansServers : Servers
         silo.Logging.SetMinimumLevel(LogLevel.Warning);
         silo.UseOrleans(orleans => orleans
             .UseLocalhostClustering(siloPort, gatewayPort)
-            .AddMemoryGrainStorageAsDefault()
+            .AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer())
             .AddFrontendLeases()
             .AddRealtime());
         _silo = silo.Build();
@@ -98,9 +100,8 @@ public sealed class OrleansServers : Servers
             await StartAsync(builder =>
             {
                 builder.Host.UseOrleansClient(client => client.UseLocalhostClustering(gatewayPort));
-                builder.Services.AddSingleton<TestLease>();
-                builder.Services.AddSingleton<IFrontendLease>(provider => provider.GetRequiredService<TestLease>());
-                builder.Services.AddHostedService(provider => provider.GetRequiredService<TestLease>());
+                builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
+                builder.Services.AddFrontendLease();
                 builder.Services.AddSignalR().AddOrleansBackplane();
             });
         }
@@ -118,32 +119,6 @@ public sealed class OrleansServers : Servers
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
-}
-
-/// <summary>A lease from the lease grain that is renewed and never lost.</summary>
-internal sealed class TestLease(IGrainFactory grains) : BackgroundService, IFrontendLease
-{
-    private readonly TaskCompletionSource<long> _epoch = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-#pragma warning disable RS0030 // the task has completed
-    public long? Epoch => _epoch.Task.IsCompletedSuccessfully ? _epoch.Task.Result : null;
-#pragma warning restore RS0030
-
-    public CancellationToken EndOf(long epoch) => CancellationToken.None;
-
-    public ValueTask<long> WaitForEpochAsync(CancellationToken cancellationToken) => new(_epoch.Task.WaitAsync(cancellationToken));
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        var leases = grains.GetGrain<IFrontendLeasesGrain>(0);
-        var term = await leases.Register(new("test"));
-        _epoch.TrySetResult(term.Epoch);
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            await Task.Delay(term.Term / 6, TimeProvider.System, stoppingToken);
-            await leases.Renew(term.Epoch);
-        }
     }
 }
 
@@ -167,6 +142,6 @@ public sealed class TestHub : Hub
         }
     }
 
-    public Task<int> AskOther(string connectionId, int number, CancellationToken cancellationToken) =>
-        Clients.Client(connectionId).InvokeAsync<int>("Double", number, cancellationToken);
+    public Task<int> AskOther(string connectionId, int number) =>
+        Clients.Client(connectionId).InvokeAsync<int>("Double", number, Context.ConnectionAborted);
 }
