@@ -1,6 +1,8 @@
 using System.Threading.Channels;
 using Marketplace.Realtime;
+using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
+using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Realtime;
 
@@ -11,13 +13,24 @@ namespace Marketplace.WebFrontend.Realtime;
 internal sealed partial class FrontendObserver(
     IFrontendLease lease, ChannelTable channels, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
 {
-    private readonly Channel<(LocalChannel Channel, ChannelMessage Message)> _inbox =
-        Channel.CreateBounded<(LocalChannel, ChannelMessage)>(
-            new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+    private readonly Channel<Action> _inbox = Channel.CreateBounded<Action>(
+        new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
     private Task _reading = Task.CompletedTask;
 
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) => new(Take(delivery));
+
+    /// <summary>
+    /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then
+    /// answers one of its connections finds them in that order.
+    /// </summary>
+    public void Post(LocalConnection connection, SerializedHubMessage message)
+    {
+        if (!_inbox.Writer.TryWrite(() => connection.Write(message)))
+        {
+            throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+        }
+    }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -53,7 +66,7 @@ internal sealed partial class FrontendObserver(
                 continue;
             }
 
-            if (!_inbox.Writer.TryWrite((channel, message.Message)))
+            if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message.Message)))
             {
                 return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
             }
@@ -66,7 +79,7 @@ internal sealed partial class FrontendObserver(
 
     private async Task ReadAsync()
     {
-        await foreach (var (channel, message) in _inbox.Reader.ReadAllAsync())
+        await foreach (var write in _inbox.Reader.ReadAllAsync())
         {
             if (lease.Epoch is null)
             {
@@ -75,15 +88,15 @@ internal sealed partial class FrontendObserver(
 
             try
             {
-                channel.Receiver.Receive(channel, message);
+                write();
             }
             catch (Exception error) when (error is not OutOfMemoryException)
             {
-                LogNotWritten(error, channel.Name);
+                LogNotWritten(error);
             }
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "A message of channel {Channel} could not be written")]
-    private partial void LogNotWritten(Exception error, string channel);
+    [LoggerMessage(LogLevel.Error, "A message could not be written to the connections of this frontend")]
+    private partial void LogNotWritten(Exception error);
 }

@@ -24,12 +24,10 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         ArgumentNullException.ThrowIfNull(connectionId);
         if (_connections.TryGetValue(connectionId, out var local))
         {
+            var localId = $"s{Guid.NewGuid():N}";
+            var message = HubPayloads<THub>.ToHubMessage(_payloads.Serialize(new InvocationMessage(localId, methodName, args)));
             return Result<T>(await AskLocalAsync(
-                local,
-                $"s{Guid.NewGuid():N}",
-                typeof(T),
-                id => local.Context.WriteAsync(new InvocationMessage(id, methodName, args), cancellationToken),
-                cancellationToken));
+                local, localId, typeof(T), () => _inbox.Post(local, message), cancellationToken));
         }
 
         var reply = await _requests.AskAsync(
@@ -114,14 +112,14 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
     }
 
     private async Task<CompletionMessage> AskLocalAsync(
-        LocalConnection connection, string id, Type resultType, Func<string, ValueTask> write, CancellationToken cancellationToken)
+        LocalConnection connection, string id, Type resultType, Action write, CancellationToken cancellationToken)
     {
         var gone = connection.Context.ConnectionAborted;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, gone);
         var result = _results.Add(connection.Id, id, resultType);
         try
         {
-            await write(id);
+            write();
             return await result.WaitAsync(either.Token);
         }
         catch (OperationCanceledException) when (gone.IsCancellationRequested)

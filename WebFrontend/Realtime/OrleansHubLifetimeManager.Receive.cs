@@ -36,11 +36,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
                         local,
                         ask.RequestId,
                         typeof(RawResult), // the one who asked knows the type
-                        _ =>
-                        {
-                            local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads));
-                            return ValueTask.CompletedTask;
-                        },
+                        () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
                         CancellationToken.None),
                     local.Context.Protocol));
                 break;

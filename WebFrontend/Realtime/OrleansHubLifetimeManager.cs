@@ -23,6 +23,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly ChannelTable _channels;
     private readonly ChannelPublisher _publisher;
     private readonly FrontendLink _link;
+    private readonly FrontendObserver _inbox;
     private readonly HubPayloads<THub> _payloads;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
@@ -31,11 +32,12 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         ChannelTable channels,
         ChannelPublisher publisher,
         FrontendLink link,
+        FrontendObserver inbox,
         HubPayloads<THub> payloads,
         TimeProvider clock,
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
-        (_channels, _publisher, _link, _payloads, _logger) = (channels, publisher, link, payloads, logger);
+        (_channels, _publisher, _link, _inbox, _payloads, _logger) = (channels, publisher, link, inbox, payloads, logger);
         _requests = new(_names, publisher, link, channels, clock);
     }
 
@@ -83,9 +85,14 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         string connectionId, string methodName, object?[] args, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(connectionId);
-        return _connections.TryGetValue(connectionId, out var local)
-            ? local.Context.WriteAsync(new InvocationMessage(methodName, args), cancellationToken).AsTask()
-            : SendAsync(_names.All, Message(methodName, args, only: [connectionId]), cancellationToken);
+        var message = Message(methodName, args, only: [connectionId]);
+        if (!_connections.TryGetValue(connectionId, out var local))
+        {
+            return SendAsync(_names.All, message, cancellationToken);
+        }
+
+        _inbox.Post(local, HubPayloads<THub>.ToHubMessage(message.Payloads));
+        return Task.CompletedTask;
     }
 
     public override Task SendConnectionsAsync(

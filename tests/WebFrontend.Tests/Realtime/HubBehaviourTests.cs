@@ -204,6 +204,15 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_said_to_the_caller_comes_after_what_was_said_to_its_group()
+    {
+        await JoinAsync(_group, _a);
+        var expected = Enumerable.Range(0, 50).SelectMany(i => new[] { $"group {i}", $"caller {i}" }).ToArray();
+        await _a.Connection.InvokeAsync("SayToGroupAndCaller", _group, 50, Cancellation);
+        await EndAsync(expected, [], []);
+    }
+
+    [Fact]
     public async Task Messages_that_were_not_awaited_come_once_and_in_order()
     {
         await JoinAsync(_group, _a, _b, _c);
@@ -226,11 +235,7 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
     /// <summary>Checks what each was told, up to a last message to all of them.</summary>
     private async Task EndAsync(string[] a, string[] b, string[] c)
     {
-        foreach (var client in new[] { _a, _b, _c })
-        {
-            await servers.Hub(0).Clients.Client(client.Id).SendAsync("Say", "end");
-        }
-
+        await servers.Hub(0).Clients.Clients(_a.Id, _b.Id, _c.Id).SendAsync("Say", "end");
         await _a.HearsAsync([.. a, "end"]);
         await _b.HearsAsync([.. b, "end"]);
         await _c.HearsAsync([.. c, "end"]);

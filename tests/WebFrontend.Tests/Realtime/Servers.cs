@@ -142,6 +142,15 @@ public sealed class TestHub : Hub
         }
     }
 
+    public async Task SayToGroupAndCaller(string group, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            await Clients.Group(group).SendAsync("Say", $"group {i}");
+            await Clients.Caller.SendAsync("Say", $"caller {i}");
+        }
+    }
+
     public Task<int> AskOther(string connectionId, int number) =>
         Clients.Client(connectionId).InvokeAsync<int>("Double", number, Context.ConnectionAborted);
 }
