@@ -7,7 +7,7 @@ using Orleans.Configuration;
 using Orleans.Storage;
 using Orleans.TestingHost;
 
-namespace Marketplace.Grains.Tests.Realtime;
+namespace Grains.Tests.Realtime;
 
 /// <summary>Two silos in memory, whose dead are found quickly, and frontends under real leases.</summary>
 public sealed class ChannelCluster : IAsyncLifetime

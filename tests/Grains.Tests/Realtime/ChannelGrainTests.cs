@@ -1,7 +1,7 @@
 using Marketplace.Realtime;
 using Marketplace.Trouble;
 
-namespace Marketplace.Grains.Tests.Realtime;
+namespace Grains.Tests.Realtime;
 
 public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<ChannelCluster>, IAsyncLifetime
 {

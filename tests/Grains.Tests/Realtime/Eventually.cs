@@ -1,4 +1,4 @@
-namespace Marketplace.Grains.Tests.Realtime;
+namespace Grains.Tests.Realtime;
 
 /// <summary>Polls until a deadline.</summary>
 internal static class Eventually

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Orleans.Storage;
 
-namespace Marketplace.Grains.Tests.Realtime;
+namespace Grains.Tests.Realtime;
 
 /// <summary>A storage that outlives every silo of a test cluster, as a database would.</summary>
 internal sealed class SharedStorage : IGrainStorage

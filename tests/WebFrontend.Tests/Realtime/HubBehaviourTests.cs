@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
 
-namespace Marketplace.WebFrontend.Tests.Realtime;
+namespace WebFrontend.Tests.Realtime;
 
 public sealed class BuiltInHubTests(BuiltInServer servers) : HubBehaviourTests(servers), IClassFixture<BuiltInServer>;
 

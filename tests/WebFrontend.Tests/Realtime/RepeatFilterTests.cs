@@ -1,7 +1,7 @@
 using Marketplace.Realtime;
 using Marketplace.WebFrontend.Realtime;
 
-namespace Marketplace.WebFrontend.Tests.Realtime;
+namespace WebFrontend.Tests.Realtime;
 
 public sealed class RepeatFilterTests
 {

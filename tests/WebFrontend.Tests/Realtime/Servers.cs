@@ -17,7 +17,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace Marketplace.WebFrontend.Tests.Realtime;
+namespace WebFrontend.Tests.Realtime;
 
 /// <summary>Servers that share a hub: what a behaviour test runs against.</summary>
 public abstract class Servers : IAsyncLifetime

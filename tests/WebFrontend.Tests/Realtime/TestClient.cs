@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.SignalR.Client;
 
-namespace Marketplace.WebFrontend.Tests.Realtime;
+namespace WebFrontend.Tests.Realtime;
 
 /// <summary>A client that writes down what it is told, and doubles numbers.</summary>
 public sealed class TestClient : IAsyncDisposable
