@@ -14,9 +14,6 @@ public sealed class LimitsOptions : IValidatableObject
     /// <summary>200 requests / 15 min / address over everything under <c>/api</c>.</summary>
     public const string General = "general";
 
-    /// <summary>20 requests / min / address on the email check.</summary>
-    public const string EmailCheck = "email-check";
-
     [Description("Whether requests are limited at all; off only for measurements.")]
     public bool Enabled { get; set; } = true;
 
@@ -35,11 +32,10 @@ public sealed class LimitsOptions : IValidatableObject
     [Range(1_000, 10_000_000)]
     public int MaxPartitions { get; set; } = 200_000;
 
-    /// <summary>Policies by name; the built-in ones may be overridden one value at a time.</summary>
+    /// <summary>Policies by name; those that features add may be overridden one value at a time.</summary>
     public Dictionary<string, LimitPolicyOptions> Policies { get; } = new(StringComparer.Ordinal)
     {
         [General] = new() { Limit = 200, Window = TimeSpan.FromMinutes(15) },
-        [EmailCheck] = new() { Limit = 20, Window = TimeSpan.FromMinutes(1) },
     };
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

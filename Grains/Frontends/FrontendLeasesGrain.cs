@@ -109,7 +109,7 @@ internal sealed partial class FrontendLeasesGrain(
     public ValueTask<FrontendEpochs> GetEpochs()
     {
         ThrowIfDoubtful();
-        return new(new FrontendEpochs(_table.NextEpoch, [.. _table.Epochs]));
+        return new(_table.Epochs);
     }
 
     private void ThrowIfDoubtful()
@@ -170,7 +170,7 @@ internal sealed partial class FrontendLeasesGrain(
     {
         try
         {
-            await _store.SaveAsync(_table.ToState);
+            _table.Stored(await _store.SaveAsync(_table.ToState));
         }
         catch (InconsistentStateException)
         {

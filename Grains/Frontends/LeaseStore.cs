@@ -19,22 +19,20 @@ internal sealed class LeaseStore(IGrainStorage storage, GrainId grain) : IDispos
     public async Task<FrontendLeasesState> ClaimAsync()
     {
         _row = await ReadAsync();
-        var state = StateOf(_row);
-        await WriteAsync(state);
-        return state;
+        return await WriteAsync(StateOf(_row));
     }
 
     /// <summary>Whether no other activation has claimed the row.</summary>
     public async Task<bool> IsOwnerAsync() => StateOf(await ReadAsync()).Owner == _owner;
 
-    /// <summary>Stores what <paramref name="capture"/> returns once it is this write's turn.</summary>
+    /// <summary>Stores what <paramref name="capture"/> returns once it is this write's turn, and returns it.</summary>
     /// <exception cref="InconsistentStateException">Another activation owns the row.</exception>
-    public async Task SaveAsync(Func<FrontendLeasesState> capture)
+    public async Task<FrontendLeasesState> SaveAsync(Func<FrontendLeasesState> capture)
     {
         await _oneWrite.WaitAsync();
         try
         {
-            await WriteAsync(capture());
+            return await WriteAsync(capture());
         }
         catch (InconsistentStateException)
         {
@@ -46,7 +44,7 @@ internal sealed class LeaseStore(IGrainStorage storage, GrainId grain) : IDispos
             }
 
             _row = seen;
-            await WriteAsync(capture());
+            return await WriteAsync(capture());
         }
         finally
         {
@@ -65,10 +63,11 @@ internal sealed class LeaseStore(IGrainStorage storage, GrainId grain) : IDispos
 
     private static FrontendLeasesState StateOf(GrainState<FrontendLeasesState> row) => row.State ?? new();
 
-    private async Task WriteAsync(FrontendLeasesState state)
+    private async Task<FrontendLeasesState> WriteAsync(FrontendLeasesState state)
     {
         state.Owner = _owner;
         _row.State = state;
         await storage.WriteStateAsync(StateName, grain, _row);
+        return state;
     }
 }

@@ -1,3 +1,5 @@
+using Marketplace.Frontends;
+
 namespace Marketplace.Grains.Frontends;
 
 /// <summary>
@@ -15,7 +17,7 @@ internal sealed class LeaseTable
     public LeaseTable(TimeSpan term, FrontendLeasesState stored, TimeSpan now, TimeSpan grace)
     {
         _term = term;
-        NextEpoch = stored.NextEpoch;
+        NextEpoch = StoredNextEpoch = stored.NextEpoch;
         foreach (var lease in stored.Leases)
         {
             // What the activation before this one granted last isn't known: as if all had just been renewed.
@@ -26,9 +28,16 @@ internal sealed class LeaseTable
     /// <summary>The next epoch to give out; only ever grows.</summary>
     public long NextEpoch { get; private set; }
 
+    /// <summary>
+    /// Epochs from here on may yet be given out by another activation, which knows nothing of those that were given out in
+    /// memory and could not be stored: nothing may be said of them.
+    /// </summary>
+    public long StoredNextEpoch { get; private set; }
+
     public bool IsFull => _leases.Count >= MaxLeases;
 
-    public IEnumerable<long> Epochs => _leases.Keys;
+    /// <summary>What may be told to others.</summary>
+    public FrontendEpochs Epochs => new(StoredNextEpoch, [.. _leases.Keys]);
 
     /// <summary>Starts a lease and returns its epoch.</summary>
     public long Register(string name, TimeSpan now)
@@ -72,6 +81,9 @@ internal sealed class LeaseTable
         NextEpoch = NextEpoch,
         Leases = [.. _leases.Select(l => new StoredLease { Epoch = l.Key, Name = l.Value.Name })],
     };
+
+    /// <summary>Notes what has been stored.</summary>
+    public void Stored(FrontendLeasesState stored) => StoredNextEpoch = Math.Max(StoredNextEpoch, stored.NextEpoch);
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 

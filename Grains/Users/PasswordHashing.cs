@@ -11,7 +11,8 @@ internal readonly record struct PasswordCheck(bool IsRight, string? BetterHash);
 /// <summary>
 /// PBKDF2-SHA512 on pool threads, not on the grains' scheduler, and on no more of them than there are cores: logins may
 /// fill the processor's queue but never everything else's. Beyond <see cref="UsersSettings.MaxWaitingPasswords"/> in line,
-/// callers are told to come back.
+/// callers are told to come back; so are those who have waited for <see cref="UsersSettings.MaxPasswordWait"/>, since a
+/// password that is hashed for a caller who has given up keeps the next one waiting, and soon nobody is served.
 /// </summary>
 internal sealed class PasswordHashing : IDisposable
 {
@@ -19,6 +20,7 @@ internal sealed class PasswordHashing : IDisposable
     private readonly PasswordHasher<object> _hasher;
     private readonly SemaphoreSlim _cores = new(Environment.ProcessorCount);
     private readonly int _maxPending;
+    private readonly TimeSpan _maxWait;
     private readonly string _nobodysHash;
     private int _pending;
 
@@ -26,6 +28,7 @@ internal sealed class PasswordHashing : IDisposable
     {
         _hasher = new(Options.Create(new PasswordHasherOptions { IterationCount = settings.Value.PasswordIterations }));
         _maxPending = Environment.ProcessorCount + settings.Value.MaxWaitingPasswords;
+        _maxWait = settings.Value.MaxPasswordWait;
         _nobodysHash = _hasher.HashPassword(NoUser, Guid.NewGuid().ToString());
     }
 
@@ -54,7 +57,11 @@ internal sealed class PasswordHashing : IDisposable
                 throw new UnavailableException("Too many passwords wait to be hashed.");
             }
 
-            await _cores.WaitAsync();
+            if (!await _cores.WaitAsync(_maxWait))
+            {
+                throw new UnavailableException("A password waited too long to be hashed.");
+            }
+
             try
             {
                 return await Task.Run(work);

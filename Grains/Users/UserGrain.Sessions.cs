@@ -8,6 +8,11 @@ internal sealed partial class UserGrain
 {
     public async ValueTask<LoginResult> StartSession(Secret checkedHash, Secret? betterHash)
     {
+        if (_user is { } held && held.PasswordHash != checkedHash.Value)
+        {
+            Forget(); // the caller has seen the row later than this activation
+        }
+
         if (await LoadAsync() is not { } user || user.PasswordHash != checkedHash.Value)
         {
             return new(LoginOutcome.InvalidCredentials);

@@ -28,7 +28,6 @@ internal sealed partial class UserGrain(
     TimeProvider clock,
     ILogger<UserGrain> logger) : Grain, IUserGrain, IUserAccountGrain
 {
-    private bool _loaded;
     private UserState? _user;
 
     private Guid Id => this.GetPrimaryKey();
@@ -54,7 +53,7 @@ internal sealed partial class UserGrain(
             changed = changed with { Version = user.Version + 1 };
             Forget();
             FenceUnless(await UserStore.UpdateAsync(connection, changed));
-            (_user, _loaded) = (changed, true);
+            _user = changed;
         }
 
         return new(EditOutcome.Success, changed.ToProfile(settings.Value.Operators));
@@ -198,22 +197,17 @@ internal sealed partial class UserGrain(
 
     private async ValueTask<UserState?> LoadAsync()
     {
-        if (!_loaded)
+        if (_user is null)
         {
             await using var connection = await dataSource.OpenConnectionAsync();
             _user = await UserStore.FindAsync(connection, Id);
-            _loaded = true;
         }
 
         return _user;
     }
 
     /// <summary>Before a transaction whose end may stay unknown: the next call reads what came of it.</summary>
-    private void Forget()
-    {
-        _user = null;
-        _loaded = false;
-    }
+    private void Forget() => _user = null;
 
     private void FenceUnless(bool written)
     {

@@ -23,6 +23,10 @@ public sealed class UsersSettings : IValidatableObject
     [Range(0, 10_000)]
     public int MaxWaitingPasswords { get; set; } = 100;
 
+    [Description("How long a password waits for a core before it is answered with 503; well below Cluster:ResponseTimeout.")]
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:00:20")]
+    public TimeSpan MaxPasswordWait { get; set; } = TimeSpan.FromSeconds(4);
+
     [Description("How long an access token lasts. It can't be taken back earlier.")]
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan AccessTokenLifetime { get; set; } = TimeSpan.FromMinutes(10);

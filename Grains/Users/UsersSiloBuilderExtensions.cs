@@ -1,5 +1,6 @@
 using Marketplace.Grains.Mail;
 using Marketplace.Hosting.Settings;
+using Marketplace.Users;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -11,6 +12,7 @@ public static class UsersSiloBuilderExtensions
     public static ISiloBuilder AddUsers(this ISiloBuilder silo)
     {
         silo.AddMail();
+        silo.Services.AddUserLimits();
         silo.Services.AddSettings<UsersSettings>(UsersSettings.Section);
         silo.Services.TryAddSingleton<PasswordHashing>();
         silo.Services.TryAddSingleton<SigningKeys>();

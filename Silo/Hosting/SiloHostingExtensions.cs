@@ -24,9 +24,9 @@ public static class SiloHostingExtensions
             .AddMembership()
             .AddGrainStorage()
             .AddStorageTrouble()
-            .AddConnections()
             .AddLimits()
             .AddUsers()
+            .AddConnections()
             .AddRealtime());
         return builder;
     }

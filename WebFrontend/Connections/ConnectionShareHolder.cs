@@ -19,6 +19,28 @@ internal sealed class ConnectionShareHolder(long epoch)
 
     public long Epoch => epoch;
 
+    public int Held
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _held;
+            }
+        }
+    }
+
+    public int Used
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _used;
+            }
+        }
+    }
+
     /// <summary>Whether something is held here that the cluster wants back.</summary>
     public bool HoldsWhatIsWanted
     {

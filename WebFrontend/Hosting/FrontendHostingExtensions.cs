@@ -26,10 +26,10 @@ public static class FrontendHostingExtensions
         builder.Services.AddProblemResponses();
         builder.Services.AddStrictJson();
         builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
-        builder.Services.AddConnectionLimits();
-        builder.Services.AddLive();
         builder.Services.AddStartGate();
         builder.Services.AddLimits();
+        builder.Services.AddConnectionLimits();
+        builder.Services.AddLive();
         builder.Services.AddDrain();
         builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));
@@ -49,8 +49,8 @@ public static class FrontendHostingExtensions
         app.UseAuthorization();
         app.MapHealthEndpoints();
         app.MapPing();
-        app.MapLive();
         app.MapUsers();
+        app.MapLive();
         return app;
     }
 

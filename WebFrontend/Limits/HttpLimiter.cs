@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Threading.RateLimiting;
 using Marketplace.Limits;
 using Microsoft.AspNetCore.RateLimiting;
@@ -10,45 +9,24 @@ namespace Marketplace.WebFrontend.Limits;
 /// The frontend's limiter of HTTP requests: finds the policies that apply to a request, takes a permit from each, and hands
 /// back what it took when one of them refuses. Sets the limit headers on the way, on admitted requests too.
 /// </summary>
-internal sealed class HttpLimiter(
-    IGrainFactory grains,
-    IOptions<LimitsOptions> options,
-    ILimitHeaders headers,
-    TimeProvider clock,
-    ILogger<HttpLimiter> logger) : PartitionedRateLimiter<HttpContext>
+internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers, IOptions<LimitsOptions> options)
+    : PartitionedRateLimiter<HttpContext>
 {
     private static readonly BucketLease Unlimited = new(RefusalReason.None, default);
 
-    private readonly ConcurrentDictionary<BucketKey, BucketRateLimiter> _partitions = new();
     private readonly LimitsOptions _options = options.Value;
-    private int _partitionCount;
 
     public override RateLimiterStatistics? GetStatistics(HttpContext resource)
     {
         foreach (var policy in PoliciesOf(resource))
         {
-            if (_partitions.TryGetValue(KeyOf(policy, resource), out var limiter))
+            if (limiters.StatisticsOf(KeyOf(policy, resource)) is { } statistics)
             {
-                return limiter.GetStatistics();
+                return statistics;
             }
         }
 
         return null;
-    }
-
-    /// <summary>Forgets partitions that have had nothing to do for <paramref name="idleFor"/>.</summary>
-    public void RemoveIdle(TimeSpan idleFor)
-    {
-        foreach (var (key, limiter) in _partitions)
-        {
-            // One that is used again between the two lines has its permits from the bucket all the same: nothing is lost but
-            // the memory of a denial.
-            if (limiter.IdleDuration > idleFor && _partitions.TryRemove(new(key, limiter)))
-            {
-                Interlocked.Decrement(ref _partitionCount);
-                limiter.Dispose();
-            }
-        }
     }
 
     protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount)
@@ -62,7 +40,7 @@ internal sealed class HttpLimiter(
         var taken = new List<(BucketRateLimiter Limiter, BucketLease Lease)>(policies.Count);
         foreach (var policy in policies)
         {
-            var limiter = LimiterOf(policy, resource);
+            var limiter = limiters.Of(KeyOf(policy, resource));
             taken.Add((limiter, (BucketLease)limiter.AttemptAcquire(permitCount)));
             if (!taken[^1].Lease.IsAcquired)
             {
@@ -83,7 +61,7 @@ internal sealed class HttpLimiter(
         {
             foreach (var policy in policies)
             {
-                var limiter = LimiterOf(policy, context);
+                var limiter = limiters.Of(KeyOf(policy, context));
                 taken.Add((limiter, (BucketLease)await limiter.AcquireAsync(permitCount, cancellationToken)));
                 if (!taken[^1].Lease.IsAcquired)
                 {
@@ -99,19 +77,6 @@ internal sealed class HttpLimiter(
         }
 
         return taken.Count == 0 ? Unlimited : Conclude(context, taken);
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            foreach (var limiter in _partitions.Values)
-            {
-                limiter.Dispose();
-            }
-        }
-
-        base.Dispose(disposing);
     }
 
     private static void GiveBack(List<(BucketRateLimiter Limiter, BucketLease Lease)> taken)
@@ -169,29 +134,4 @@ internal sealed class HttpLimiter(
 
     private BucketKey KeyOf(string policy, HttpContext context) =>
         new(policy, ClientAddress.ToPartition(context.Connection.RemoteIpAddress, _options.IPv6PrefixLength));
-
-    private BucketRateLimiter LimiterOf(string policy, HttpContext context)
-    {
-        var key = KeyOf(policy, context);
-        if (_partitions.TryGetValue(key, out var limiter))
-        {
-            return limiter;
-        }
-
-        limiter = new BucketRateLimiter(policy, grains.GetGrain<IBucketGrain>(key.ToString()), _options.Deadline, clock, logger);
-        if (Interlocked.Increment(ref _partitionCount) > _options.MaxPartitions)
-        {
-            // The table is full: this request asks its bucket like any other, and only forgets what it heard.
-            Interlocked.Decrement(ref _partitionCount);
-            return limiter;
-        }
-
-        var kept = _partitions.GetOrAdd(key, limiter);
-        if (kept != limiter)
-        {
-            Interlocked.Decrement(ref _partitionCount);
-        }
-
-        return kept;
-    }
 }

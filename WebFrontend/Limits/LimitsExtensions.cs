@@ -17,6 +17,7 @@ internal static class LimitsExtensions
     {
         services.AddSettings<LimitsOptions>(LimitsOptions.Section);
         services.AddSingleton<ILimitHeaders, IetfLimitHeaders>();
+        services.AddSingleton<BucketLimiters>();
         services.AddSingleton<HttpLimiter>();
         services.AddHostedService<IdlePartitionSweeper>();
         services.AddRateLimiter();
@@ -34,19 +35,23 @@ internal static class LimitsExtensions
         return services;
     }
 
-    private static async ValueTask RefuseAsync(OnRejectedContext rejected, CancellationToken cancellationToken)
+    private static ValueTask RefuseAsync(OnRejectedContext rejected, CancellationToken cancellationToken) =>
+        new(WriteRefusalAsync(rejected.HttpContext, rejected.Lease));
+
+    /// <summary>429, or 503 when the bucket could not be reached.</summary>
+    public static async Task WriteRefusalAsync(HttpContext context, RateLimitLease lease)
     {
-        rejected.Lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
-        rejected.Lease.TryGetMetadata(BucketLease.Reason, out var reason);
+        lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
+        lease.TryGetMetadata(BucketLease.Reason, out var reason);
         if (reason == RefusalReason.Unavailable)
         {
-            await ProblemWriter.WriteUnavailableAsync(rejected.HttpContext, "Nothing was changed; please try again.", retryAfter);
+            await ProblemWriter.WriteUnavailableAsync(context, "Nothing was changed; please try again.", retryAfter);
             return;
         }
 
-        rejected.Lease.TryGetMetadata(BucketLease.Status, out var status);
+        lease.TryGetMetadata(BucketLease.Status, out var status);
         await ProblemWriter.WriteAsync(
-            rejected.HttpContext,
+            context,
             StatusCodes.Status429TooManyRequests,
             ProblemTypes.RateLimited,
             "Too many requests",
@@ -57,7 +62,7 @@ internal static class LimitsExtensions
 }
 
 /// <summary>Keeps the table of partitions from holding addresses that went away.</summary>
-internal sealed class IdlePartitionSweeper(HttpLimiter limiter, TimeProvider clock) : BackgroundService
+internal sealed class IdlePartitionSweeper(BucketLimiters limiters, TimeProvider clock) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan IdleFor = TimeSpan.FromSeconds(30);
@@ -67,7 +72,7 @@ internal sealed class IdlePartitionSweeper(HttpLimiter limiter, TimeProvider clo
         using var timer = new PeriodicTimer(Interval, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            limiter.RemoveIdle(IdleFor);
+            limiters.RemoveIdle(IdleFor);
         }
     }
 }

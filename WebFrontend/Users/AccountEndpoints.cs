@@ -14,12 +14,12 @@ internal static class AccountEndpoints
     public static RouteGroupBuilder MapAccounts(this IEndpointRouteBuilder routes)
     {
         var auth = routes.MapGroup("/api/v1/auth");
-        auth.MapPost("/register", Register).WithName("auth-register");
+        auth.MapPost("/register", Register).WithName("auth-register").RequireRateLimiting(UserLimits.Register);
         auth.MapPost("/verify-email", VerifyEmail).WithName("auth-verify-email");
         auth.MapPost("/login", Login).WithName("auth-login");
         auth.MapPost("/refresh", Refresh).WithName("auth-refresh");
         auth.MapPost("/logout", Logout).WithName("auth-logout");
-        auth.MapPost("/email-check", CheckEmail).WithName("auth-email-check");
+        auth.MapPost("/email-check", CheckEmail).WithName("auth-email-check").RequireRateLimiting(UserLimits.EmailCheck);
         return auth;
     }
 
@@ -59,8 +59,8 @@ internal static class AccountEndpoints
         return errors.ToProblem();
     }
 
-    private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult>> Login(
-        LoginRequest request, IGrainFactory grains, HttpResponse response)
+    private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult, EmptyHttpResult>> Login(
+        LoginRequest request, IGrainFactory grains, LoginAttempts attempts, HttpContext context)
     {
         var errors = new FieldErrors();
         var email = errors.Email("email", request.Email);
@@ -70,16 +70,36 @@ internal static class AccountEndpoints
             return errors.ToProblem();
         }
 
-        var result = await Accounts(grains).Login(email, password);
+        if (await attempts.TryBeginAsync(context, email) is not { } attempt)
+        {
+            return TypedResults.Empty; // the refusal has been written
+        }
+
+        LoginResult result;
+        try
+        {
+            result = await Accounts(grains).Login(email, password);
+        }
+        catch
+        {
+            attempt.Forgive(); // trouble of ours is no guess of theirs
+            throw;
+        }
+
+        if (result.Outcome != LoginOutcome.InvalidCredentials)
+        {
+            attempt.Forgive();
+        }
+
         return result switch
         {
-            { Outcome: LoginOutcome.Success, Tokens: { } tokens } => Tokens(response, tokens),
+            { Outcome: LoginOutcome.Success, Tokens: { } tokens } => Tokens(context.Response, tokens),
 
             // Told only to somebody with the right password, who knows of the account.
             { Outcome: LoginOutcome.EmailUnverified } => TypedResults.Problem(
                 statusCode: StatusCodes.Status403Forbidden, type: ProblemTypes.Uri(ProblemTypes.EmailUnverified),
                 title: "The address is not verified yet", detail: "Open the link in the mail, or register again to get another."),
-            _ => Unauthorized(response, ProblemTypes.InvalidCredentials, "No account has this address and password"),
+            _ => Unauthorized(context.Response, ProblemTypes.InvalidCredentials, "No account has this address and password"),
         };
     }
 

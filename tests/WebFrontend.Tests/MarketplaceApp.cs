@@ -65,6 +65,9 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
             ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Warning",
             ["Limits:Policies:general:Limit"] = "100000",
             ["Limits:Policies:email-check:Limit"] = "100000",
+            ["Limits:Policies:login:Limit"] = "100000",
+            ["Limits:Policies:login-account:Limit"] = "100000",
+            ["Limits:Policies:register:Limit"] = "100000",
         });
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Name, (string?)s.Value)));
         builder.AddMarketplaceSilo().AddMarketplaceFrontend();

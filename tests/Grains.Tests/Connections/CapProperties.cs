@@ -27,5 +27,5 @@ public sealed class CapProperties
                     Assert.Fail(leak);
                 }
             },
-            iter: 20_000, threads: 2);
+            iter: 5_000, threads: 2);
 }

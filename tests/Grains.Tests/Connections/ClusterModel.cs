@@ -180,13 +180,13 @@ internal sealed class ClusterModel
         var sentAt = _clock.GetTimestamp();
         var call = ++frontend.KeepCall;
         var target = _leases[which / 3 % _leases.Count];
-        if (frontend.Lease is { } lease && !lease.Runs)
+        if (frontend.Lease is { Runs: false })
         {
             frontend.Lose();
         }
 
-        Send(target, () => frontend.Lease is { } held && held.Epoch == frontend.AskedFor(call)
-                ? target.Renew(held.Epoch) : target.Register(), answer =>
+        var epoch = frontend.Lease?.Epoch;
+        Send(target, () => epoch is { } known ? target.Renew(known) : target.Register(), answer =>
         {
             if (frontend.KeepCall != call || frontend.IsPaused)
             {
@@ -194,7 +194,7 @@ internal sealed class ClusterModel
             }
 
             var endsAt = sentAt + (long)((Settings.Term - Settings.Margin).TotalSeconds * _clock.TimestampFrequency);
-            if (answer is null || (frontend.Lease is { } held && !held.Extend(endsAt)))
+            if (answer is null || (epoch is not null && frontend.Lease?.Extend(endsAt) != true))
             {
                 frontend.Lose();
             }
@@ -281,8 +281,6 @@ internal sealed class ClusterModel
             Lease?.Dispose();
             Lease = null;
         }
-
-        public long? AskedFor(long call) => call == KeepCall ? Lease?.Epoch : null;
     }
 
     /// <summary>What FrontendLeasesGrain does.</summary>
@@ -306,7 +304,7 @@ internal sealed class ClusterModel
 
         public bool IsPaused { get; set; }
 
-        public FrontendEpochs Epochs => new(_table.NextEpoch, [.. _table.Epochs]);
+        public FrontendEpochs Epochs => _table.Epochs;
 
         public long? Register()
         {
@@ -365,7 +363,7 @@ internal sealed class ClusterModel
         {
             try
             {
-                _store.SaveAsync(_table.ToState).GetAwaiter().GetResult();
+                _table.Stored(_store.SaveAsync(_table.ToState).GetAwaiter().GetResult());
             }
             catch (InconsistentStateException)
             {

@@ -50,20 +50,6 @@ public sealed class SessionTests(UsersApp fixture) : IClassFixture<UsersApp>
         Assert.Equal(["candidate", "operator"], roles);
     }
 
-    [Fact]
-    public async Task Mail_that_cannot_be_sent_is_parked_after_the_last_attempt()
-    {
-        await using var app = await MarketplaceApp.StartAsync(
-            ("Mail:SmtpHost", "127.0.0.1"), ("Mail:SmtpPort", $"{MarketplaceApp.FreePorts(1)[0]}"), ("Mail:MaxAttempts", "1"));
-        await app.RegisterAsync("parked@example.com");
-        var clock = TimeProvider.System;
-        for (var startedAt = clock.GetTimestamp(); await app.CountAsync("mail_outbox", "parked_at IS NOT NULL AND attempts = 1") == 0;)
-        {
-            Assert.True(clock.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(20), "the mail was not parked");
-            await Task.Delay(TimeSpan.FromMilliseconds(50), clock);
-        }
-    }
-
     private static async Task<string?> RefreshAsync(MarketplaceApp app, string refreshToken)
     {
         using var answer = await app.Client.PostAsJsonAsync("/api/v1/auth/refresh", new { refreshToken });

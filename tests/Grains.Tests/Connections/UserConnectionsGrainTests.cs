@@ -1,0 +1,94 @@
+using Marketplace.Connections;
+
+namespace Marketplace.Grains.Tests.Connections;
+
+public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDisposable
+{
+    private readonly CancellationTokenSource _end = new();
+
+    public void Dispose() => _end.Cancel();
+
+    [Fact]
+    public async Task The_sixth_connection_is_refused_and_a_repeated_one_is_not()
+    {
+        var epoch = await cluster.HoldLeaseAsync(_end.Token);
+        var user = cluster.User();
+        var connections = Enumerable.Range(0, 5).Select(_ => Guid.NewGuid()).ToList();
+        foreach (var connection in connections.Concat(connections))
+        {
+            Assert.Equal(SlotOutcome.Taken, (await user.Take(connection, epoch)).Outcome);
+        }
+
+        var sixth = await user.Take(Guid.NewGuid(), epoch);
+        Assert.Equal(SlotOutcome.LimitReached, sixth.Outcome);
+        Assert.True(sixth.RetryAfter > TimeSpan.Zero);
+        Assert.Equal(connections, sixth.HeldByCaller);
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Check(epoch)).Outcome);
+
+        await user.GiveBack(connections[2]);
+        await user.GiveBack(connections[2]);
+        Assert.Equal(SlotOutcome.Taken, (await user.Take(Guid.NewGuid(), epoch)).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Guid.NewGuid(), epoch)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_counter_that_restarts_keeps_its_slots()
+    {
+        var epoch = await cluster.HoldLeaseAsync(_end.Token);
+        var user = cluster.User();
+        var connection = Guid.NewGuid();
+        await user.Take(connection, epoch);
+
+        await CountersCluster.RestartAsync(user);
+
+        Assert.Equal(connection, Assert.Single(await user.List()).Connection);
+    }
+
+    [Fact]
+    public async Task Slots_are_void_once_their_lease_has_ended_and_a_lease_that_has_ended_admits_nobody()
+    {
+        using var dying = new CancellationTokenSource();
+        var (dead, alive) = (await cluster.HoldLeaseAsync(dying.Token), await cluster.HoldLeaseAsync(_end.Token));
+        var user = cluster.User();
+        for (var i = 0; i < 5; i++)
+        {
+            await user.Take(Guid.NewGuid(), dead);
+        }
+
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Guid.NewGuid(), alive)).Outcome);
+        await dying.CancelAsync();
+
+        var connection = Guid.NewGuid();
+        await CountersCluster.UntilAsync(
+            async () => (await user.Take(connection, alive)).Outcome == SlotOutcome.Taken, CountersCluster.Term * 3);
+        Assert.Equal(connection, Assert.Single(await user.List()).Connection);
+        Assert.Equal(SlotOutcome.LeaseEnded, (await user.Take(Guid.NewGuid(), dead)).Outcome);
+    }
+
+    [Fact]
+    public async Task Slots_of_a_released_lease_are_void_at_once()
+    {
+        var released = (await cluster.Leases.Register(new("test"))).Epoch;
+        var alive = await cluster.HoldLeaseAsync(_end.Token);
+        var user = cluster.User();
+        for (var i = 0; i < 5; i++)
+        {
+            await user.Take(Guid.NewGuid(), released);
+        }
+
+        await cluster.Leases.Release(released);
+
+        Assert.Equal(SlotOutcome.Taken, (await user.Take(Guid.NewGuid(), alive)).Outcome);
+    }
+
+    [Fact]
+    public async Task Fifty_takes_at_once_admit_five()
+    {
+        var epoch = await cluster.HoldLeaseAsync(_end.Token);
+        var user = cluster.User();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => user.Take(Guid.NewGuid(), epoch).AsTask()));
+
+        Assert.Equal(5, answers.Count(answer => answer.Outcome == SlotOutcome.Taken));
+    }
+}

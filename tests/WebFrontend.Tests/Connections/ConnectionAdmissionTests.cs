@@ -1,0 +1,148 @@
+using System.Net;
+using System.Net.Http.Json;
+using Marketplace.Frontends;
+using Marketplace.WebFrontend.Frontends;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Marketplace.WebFrontend.Tests.Connections;
+
+public sealed class ConnectionAdmissionTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Of_six_connections_over_two_frontends_five_live_and_closing_one_makes_room(bool negotiate)
+    {
+        await using var host = await HubHost.StartAsync();
+        WebApplication[] frontends = [await host.StartFrontendAsync(), await host.StartFrontendAsync()];
+        var connections = Enumerable.Range(0, 6).Select(i => HubHost.Connect(frontends[i % 2], "ann", negotiate)).ToList();
+
+        var started = await Task.WhenAll(connections.Select(IsStartedAsync));
+
+        Assert.Equal(5, started.Count(isStarted => isStarted));
+        Assert.Equal(5, await host.SlotsOfAsync("ann"));
+        await AssertProblemAsync(await HubHost.UpgradeAsync(frontends[0], "ann"), HttpStatusCode.TooManyRequests, "connection-limit");
+        using var client = new HttpClient();
+        await AssertProblemAsync(
+            await client.PostAsync($"{frontends[1].Urls.First()}/hubs/live/negotiate?negotiateVersion=1&access_token=ann", null,
+                TestContext.Current.CancellationToken),
+            HttpStatusCode.TooManyRequests, "connection-limit");
+
+        await connections[Array.IndexOf(started, true)].StopAsync(TestContext.Current.CancellationToken);
+        await UntilAsync(async () => await host.SlotsOfAsync("ann") == 4);
+        Assert.True(await IsStartedAsync(HubHost.Connect(frontends[1], "ann", negotiate)));
+    }
+
+    [Fact]
+    public async Task The_total_is_shared_by_frontends_and_refused_with_503_beyond()
+    {
+        await using var host = await HubHost.StartAsync(total: 6);
+        WebApplication[] frontends = [await host.StartFrontendAsync(), await host.StartFrontendAsync()];
+
+        // The first frontend gets a block; what it doesn't use comes back, so the second may have all the rest.
+        var first = HubHost.Connect(frontends[0], "u0", negotiate: false);
+        Assert.True(await IsStartedAsync(first));
+        for (var i = 1; i < 6; i++)
+        {
+            var user = $"u{i}";
+            await UntilAsync(() => IsStartedAsync(HubHost.Connect(frontends[1], user, negotiate: false)));
+        }
+
+        Assert.False(await IsStartedAsync(HubHost.Connect(frontends[0], "u7", negotiate: false)));
+        await AssertProblemAsync(
+            await HubHost.UpgradeAsync(frontends[1], "u7"), HttpStatusCode.ServiceUnavailable, "connection-limit");
+
+        await first.StopAsync(TestContext.Current.CancellationToken);
+        await UntilAsync(() => IsStartedAsync(HubHost.Connect(frontends[1], "u7", negotiate: false)));
+    }
+
+    [Fact]
+    public async Task When_the_lease_is_lost_its_connections_are_closed_and_the_next_lease_admits_anew()
+    {
+        await using var host = await HubHost.StartAsync();
+        var frontend = await host.StartFrontendAsync();
+        var connection = HubHost.Connect(frontend, "ann", negotiate: false);
+        var closed = new TaskCompletionSource();
+        connection.Closed += _ =>
+        {
+            closed.SetResult();
+            return Task.CompletedTask;
+        };
+        Assert.True(await IsStartedAsync(connection));
+
+        var lease = frontend.Services.GetRequiredService<IFrontendLease>();
+        var epoch = lease.Epoch!.Value;
+        await host.Grains.GetGrain<IFrontendLeasesGrain>(0).Release(epoch);
+
+        await closed.Task.WaitAsync(Deadline, TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.NotEqual(epoch, await lease.WaitForEpochAsync(TestContext.Current.CancellationToken));
+        Assert.True(await IsStartedAsync(HubHost.Connect(frontend, "ann", negotiate: false)));
+        Assert.Equal(1, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task A_frontend_that_stops_closes_its_connections_gives_back_their_slots_and_releases_its_lease()
+    {
+        await using var host = await HubHost.StartAsync();
+        var frontend = await host.StartFrontendAsync();
+        var epoch = frontend.Services.GetRequiredService<IFrontendLease>().Epoch!.Value;
+        Assert.True(await IsStartedAsync(HubHost.Connect(frontend, "ann", negotiate: true)));
+
+        await frontend.StopAsync(TestContext.Current.CancellationToken);
+
+        Assert.True((await host.Grains.GetGrain<IFrontendLeasesGrain>(0).GetEpochs()).IsVoid(epoch));
+        Assert.Equal(0, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task Who_is_nobody_is_asked_to_sign_in_and_other_transports_are_not_offered()
+    {
+        await using var host = await HubHost.StartAsync();
+        var frontend = await host.StartFrontendAsync();
+        using var client = new HttpClient { BaseAddress = new(frontend.Urls.First()) };
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var negotiation = await client.PostAsync("/hubs/live/negotiate?negotiateVersion=1&access_token=ann", null, cancellation);
+        Assert.DoesNotContain("LongPolling", await negotiation.Content.ReadAsStringAsync(cancellation), StringComparison.Ordinal);
+        var polling = await client.GetAsync("/hubs/live?access_token=ann", cancellation);
+        Assert.InRange((int)polling.StatusCode, 400, 499);
+        await UntilAsync(async () => await host.SlotsOfAsync("ann") == 0);
+    }
+
+    private static async Task<bool> IsStartedAsync(HubConnection connection)
+    {
+        try
+        {
+            await connection.StartAsync();
+            return true;
+        }
+        catch (Exception error) when (error is HttpRequestException or System.Net.WebSockets.WebSocketException or AggregateException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task AssertProblemAsync(HttpResponseMessage response, HttpStatusCode status, string type)
+    {
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        Assert.True(response.Headers.RetryAfter?.Delta >= TimeSpan.FromSeconds(1));
+        var problem = await response.Content.ReadFromJsonAsync<ProblemDetails>();
+        Assert.Equal($"/problems/{type}", problem!.Type);
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        while (!await condition())
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < Deadline, $"It has not come about within {Deadline}.");
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        }
+    }
+}
