@@ -150,7 +150,8 @@ internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProv
             }
             else if (clock.GetElapsedTime(startedAt) >= RealtimeLimits.Patience)
             {
-                throw new UnavailableException($"Channel {Name}: frontends {string.Join(", ", live.Unannounced)} are not known yet.");
+                throw new UnavailableException(
+                    $"Channel {Name}: frontends {string.Join(", ", live.Unannounced)} are not known yet.");
             }
             else
             {
@@ -184,6 +185,6 @@ internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProv
     private async Task<bool> IsAliveAsync(long epoch) =>
         (await directory.GetSinceAsync(clock.GetTimestamp())).IsAlive(epoch);
 
-    [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} could not be reached; trying again while its lease lives")]
+    [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} not reached; trying again while its lease lives")]
     private partial void LogFailure(Exception error, string channel, long epoch);
 }

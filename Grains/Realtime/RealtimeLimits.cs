@@ -12,7 +12,7 @@ internal static class RealtimeLimits
     /// <summary>Publishers whose last batch a channel remembers; past it the one that was silent longest is forgotten.</summary>
     public const int PublishersMax = 256;
 
-    /// <summary>How long a publish waits for a frontend that doesn't answer when others have; it is tried on afterwards.</summary>
+    /// <summary>How long a publish waits for a frontend that is slower than others; it is tried on afterwards.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a publish waits for anyone at all before it fails.</summary>

@@ -23,7 +23,7 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
         set => Context.Items[RoomItem] = value;
     }
 
-    /// <summary>Enters a room, and leaves the one the connection was in. Returns when nothing said there is missed any more.</summary>
+    /// <summary>Enters a room, and leaves the one the connection was in. What is said there after this returned is heard.</summary>
     public async Task JoinRoom(string? room)
     {
         if (room != Lobby)

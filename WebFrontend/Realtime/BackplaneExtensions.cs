@@ -7,8 +7,8 @@ public static class BackplaneExtensions
 {
     /// <summary>
     /// Makes every hub reach the connections of all frontends, over Orleans. Needs an Orleans client (or silo) and an
-    /// <see cref="Frontends.IFrontendLease"/> in the same process, and <c>AddRealtime()</c> on the silos. Every process that holds
-    /// such a lease must have this, since channels wait for those that live and weren't heard of.
+    /// <see cref="Frontends.IFrontendLease"/> in the same process, and <c>AddRealtime()</c> on the silos. Every process that
+    /// holds such a lease must have this, since channels wait for those that live and weren't heard of.
     /// </summary>
     public static ISignalRServerBuilder AddOrleansBackplane(this ISignalRServerBuilder signalR)
     {

@@ -15,7 +15,7 @@ internal static class BackplaneLimits
     /// <summary>Writes under way to one connection, whose reader is that far behind; past it the connection is aborted.</summary>
     public const int WritesUnderWayMax = 1_000;
 
-    /// <summary>Publishers whose last message a channel remembers; past it all are forgotten but the stamps still count.</summary>
+    /// <summary>Publishers whose last message is remembered per channel; past it all are forgotten, the stamps count on.</summary>
     public const int PublishersMax = 1_000;
 
     /// <summary>Calls at once when everything is registered anew under a new lease.</summary>
@@ -27,7 +27,7 @@ internal static class BackplaneLimits
     /// <summary>How long a send, a join or a leave is tried: past the 6 s after which a hung silo is declared dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(12);
 
-    /// <summary>How long another frontend's client may think about its result; its frontend may be gone with the question.</summary>
+    /// <summary>How long a client of another frontend may think about its result; that frontend may have died.</summary>
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(5);
 
     /// <summary>How long a send waits for this frontend's own lease.</summary>

@@ -37,7 +37,8 @@ internal sealed class ChannelPublisher(IGrainFactory grains, IFrontendLease leas
     {
         try
         {
-            await lease.WaitForEpochAsync(cancellationToken).AsTask().WaitAsync(BackplaneLimits.LeasePatience, clock, cancellationToken);
+            await lease.WaitForEpochAsync(cancellationToken).AsTask()
+                .WaitAsync(BackplaneLimits.LeasePatience, clock, cancellationToken);
         }
         catch (TimeoutException error)
         {

@@ -28,7 +28,7 @@ internal sealed partial class FrontendLink(
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
 
-    /// <summary>Listens no more. Not repeated: a channel that didn't hear of it learns it from the answer to its next message.</summary>
+    /// <summary>Listens no more. Not repeated: a channel that didn't hear learns it from the answer to its next message.</summary>
     public void Leave(string channel, long change)
     {
         if (lease.Epoch is { } epoch)
@@ -106,7 +106,11 @@ internal sealed partial class FrontendLink(
         {
             await Parallel.ForEachAsync(
                 channels.All,
-                new ParallelOptions { MaxDegreeOfParallelism = BackplaneLimits.ListenCallsMax, CancellationToken = cancellationToken },
+                new ParallelOptions
+                {
+                    MaxDegreeOfParallelism = BackplaneLimits.ListenCallsMax,
+                    CancellationToken = cancellationToken,
+                },
                 async (channel, token) => await ListenAsync(channel, token));
         }
         catch (Exception error) when (error is not OutOfMemoryException)

@@ -14,7 +14,7 @@ internal sealed partial class FrontendObserver(
     IFrontendLease lease, ChannelTable channels, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
 {
     private readonly Channel<Action> _inbox = Channel.CreateBounded<Action>(
-        new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true });
 
     private Task _reading = Task.CompletedTask;
 

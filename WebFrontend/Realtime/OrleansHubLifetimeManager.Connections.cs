@@ -9,7 +9,7 @@ namespace Marketplace.WebFrontend.Realtime;
 // Groups and client results: what is done to one connection, here or on another frontend.
 internal sealed partial class OrleansHubLifetimeManager<THub>
 {
-    /// <summary>Returns once the connection gets whatever is sent to the group from now on, on whichever frontend it is.</summary>
+    /// <summary>Returns once the connection, on whichever frontend, gets whatever is sent to the group from now on.</summary>
     public override Task AddToGroupAsync(string connectionId, string groupName, CancellationToken cancellationToken = default) =>
         ChangeGroupAsync(connectionId, groupName, joins: true, cancellationToken);
 
@@ -31,7 +31,8 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         }
 
         var reply = await _requests.AskAsync(
-            (id, replyTo) => new HubAsk(connectionId, id, _payloads.Serialize(new InvocationMessage(id, methodName, args)), replyTo),
+            (id, replyTo) =>
+                new HubAsk(connectionId, id, _payloads.Serialize(new InvocationMessage(id, methodName, args)), replyTo),
             this,
             cancellationToken);
         return reply switch

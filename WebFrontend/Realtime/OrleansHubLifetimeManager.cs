@@ -78,7 +78,10 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         SendAsync(_names.All, Message(methodName, args), cancellationToken);
 
     public override Task SendAllExceptAsync(
-        string methodName, object?[] args, IReadOnlyList<string> excludedConnectionIds, CancellationToken cancellationToken = default) =>
+        string methodName,
+        object?[] args,
+        IReadOnlyList<string> excludedConnectionIds,
+        CancellationToken cancellationToken = default) =>
         SendAsync(_names.All, Message(methodName, args, except: excludedConnectionIds), cancellationToken);
 
     public override Task SendConnectionAsync(

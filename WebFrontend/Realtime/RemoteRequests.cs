@@ -9,7 +9,8 @@ namespace Marketplace.WebFrontend.Realtime;
 /// connections pay it. The request goes to the hub's channel of all, whose frontends say at once whether the connection is
 /// theirs; the answer comes back over the asking process's own channel.
 /// </summary>
-internal sealed class RemoteRequests(ChannelNames names, ChannelPublisher publisher, FrontendLink link, ChannelTable channels, TimeProvider clock)
+internal sealed class RemoteRequests(
+    ChannelNames names, ChannelPublisher publisher, FrontendLink link, ChannelTable channels, TimeProvider clock)
 {
     private readonly ConcurrentDictionary<string, TaskCompletionSource<HubReply>> _waiting = new(StringComparer.Ordinal);
     private readonly string _replyTo = names.Process(Guid.NewGuid());
@@ -24,7 +25,8 @@ internal sealed class RemoteRequests(ChannelNames names, ChannelPublisher publis
     public async Task<HubReply?> AskAsync(
         Func<string, string, ChannelMessage> request, IChannelReceiver receiver, CancellationToken cancellationToken)
     {
-        await channels.Pin(_replyTo, receiver, name => link.ListenAsync(name, CancellationToken.None)).WaitAsync(cancellationToken);
+        await channels.Pin(_replyTo, receiver, channel => link.ListenAsync(channel, CancellationToken.None))
+            .WaitAsync(cancellationToken);
         var id = $"s{Guid.NewGuid():N}";
         var answer = new TaskCompletionSource<HubReply>(TaskCreationOptions.RunContinuationsAsynchronously);
         _waiting[id] = answer;

@@ -147,7 +147,8 @@ public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<Ch
         await cluster.DeactivateAllAsync(); // the channel and the directory forget everything; the leases are stored
 
         var publishing = new TestPublisher(_channel).Publish("1");
-        await Task.WhenAny(publishing, Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, TestContext.Current.CancellationToken));
+        var cancellation = TestContext.Current.CancellationToken;
+        await Task.WhenAny(publishing, Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, cancellation));
         Assert.False(publishing.IsCompletedSuccessfully);
         foreach (var lease in await cluster.Leases.GetLive())
         {

@@ -14,6 +14,9 @@ namespace WebFrontend.Tests.Live;
 /// <summary>The live hub in the whole service, over its own backplane and lease.</summary>
 public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
 {
+    private const string WrongId = "clientMessageId must have 1 to 64 characters.";
+    private const string WrongText = "text must have 1 to 2000 characters.";
+    private const string NotBound = "Failed to invoke 'SendChat' due to an error on the server.";
     private readonly MarketplaceApp _app = fixture.App;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -47,12 +50,12 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         Assert.EndsWith("This room is not open.", await live.ErrorOfAsync("JoinRoom", [null]));
         Assert.EndsWith("Join a room first.", await live.ErrorOfAsync("SendChat", "m-1", "hello"));
         await live.Connection.InvokeAsync("JoinRoom", "lobby", Cancellation);
-        Assert.EndsWith("clientMessageId must have 1 to 64 characters.", await live.ErrorOfAsync("SendChat", "", "hello"));
-        Assert.EndsWith("clientMessageId must have 1 to 64 characters.", await live.ErrorOfAsync("SendChat", new string('m', 65), "hello"));
-        Assert.EndsWith("text must have 1 to 2000 characters.", await live.ErrorOfAsync("SendChat", "m-1", ""));
-        Assert.EndsWith("text must have 1 to 2000 characters.", await live.ErrorOfAsync("SendChat", "m-1", new string('x', 2001)));
-        Assert.Equal("Failed to invoke 'SendChat' due to an error on the server.", await live.ErrorOfAsync("SendChat", 1, new { a = 1 }));
-        Assert.Equal("Failed to invoke 'SendChat' due to an error on the server.", await live.ErrorOfAsync("SendChat", "m-1"));
+        Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", "", "hello"));
+        Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", new string('m', 65), "hello"));
+        Assert.EndsWith(WrongText, await live.ErrorOfAsync("SendChat", "m-1", ""));
+        Assert.EndsWith(WrongText, await live.ErrorOfAsync("SendChat", "m-1", new string('x', 2001)));
+        Assert.Equal(NotBound, await live.ErrorOfAsync("SendChat", 1, new { a = 1 }));
+        Assert.Equal(NotBound, await live.ErrorOfAsync("SendChat", "m-1"));
         await live.Connection.InvokeAsync("LeaveRoom", "lobby", Cancellation);
         Assert.Equal(HubConnectionState.Connected, live.Connection.State);
     }
