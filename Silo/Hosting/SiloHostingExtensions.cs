@@ -1,5 +1,6 @@
 using Marketplace.Grains.Connections;
 using Marketplace.Grains.Limits;
+using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
 using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
@@ -25,7 +26,8 @@ public static class SiloHostingExtensions
             .AddStorageTrouble()
             .AddLimits()
             .AddUsers()
-            .AddConnections());
+            .AddConnections()
+            .AddRealtime());
         return builder;
     }
 

@@ -29,7 +29,7 @@ public static class FrontendHostingExtensions
         builder.Services.AddStartGate();
         builder.Services.AddLimits();
         builder.Services.AddConnectionLimits();
-        builder.Services.AddSignalR();
+        builder.Services.AddLive();
         builder.Services.AddDrain();
         builder.Services.AddUsers();
         builder.Services.AddSingleton(new ProcessStart(TimeProvider.System.GetTimestamp()));

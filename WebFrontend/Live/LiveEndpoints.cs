@@ -9,6 +9,7 @@ internal static class LiveEndpoints
     {
         // WebSockets only: a connection is one request there, whose end is the connection's. Long polling would be many.
         app.MapHub<LiveHub>("/hubs/live", options => options.Transports = HttpTransportType.WebSockets).WithConnectionLimits();
+        app.MapLiveOperations();
         return app;
     }
 }

@@ -1,0 +1,190 @@
+using Marketplace.Realtime;
+using Marketplace.Trouble;
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+
+namespace Marketplace.Grains.Realtime;
+
+// How a channel survives without storing anything.
+//
+// Listeners are kept in memory. A silo's kill -9 takes them along, and frontends would have to notice and register again
+// before the next message: a window in which messages are lost. Storing them (10,000 users are 10,000 rows written at every
+// connect) would close it at the price of SQL on the path of each connection. Neither is needed, because the one who must
+// be asked is known: a frontend can only have listened to an earlier activation if its lease still lives, and the leases
+// know those. So an activation starts out ignorant and its first publish goes to every living frontend; the answer says who
+// listens, and only those are called from then on. Whoever begins to listen later says so before its listener is served.
+//
+//   cost     one extra call per living frontend and activation, with the first message; no SQL, no sweep, no timer
+//   loss     none: a frontend that is alive but whose address isn't known yet (its directory grain died as well, and it
+//            announces itself every second) makes the publish wait, and fail to its caller if it stays unknown
+//   drift    heals by itself: a listener too many is struck off by its own answer; a listener too few can't be, since
+//            Listen is answered before its listener is served and the entry leaves only by Leave, answer or lease
+//
+// A call to a frontend that fails says nothing about its life. It is repeated, with the same numbers, until the frontend took
+// it (which drops what it has seen) or the frontend's lease ended.
+[Reentrant]
+internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProvider clock, ILogger<ChannelGrain> logger)
+    : Grain, IChannelGrain
+{
+    private readonly Dictionary<long, FrontendSender> _listeners = [];
+    private readonly Publishers _publishers = new(RealtimeLimits.PublishersMax);
+
+    // A fresh name per activation is all that is asked of it now; numbers that outlive an activation will bring their own.
+    private readonly long _epoch = clock.GetUtcNow().Ticks;
+    private readonly long _activatedAt = clock.GetTimestamp();
+    private long _number;
+    private bool _knowsAll;
+
+    private string Name => this.GetPrimaryKeyString();
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        // A move is no crash: what was accepted is handed over first, if the frontends let us.
+        var running = Task.WhenAll(_listeners.Values.Select(listener => listener.Running));
+        await running.WaitAsync(RealtimeLimits.Patience, clock, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        foreach (var listener in _listeners.Values)
+        {
+            listener.Stop(new UnavailableException($"Channel {Name} is moving."));
+        }
+    }
+
+    public ValueTask Listen(FrontendAddress listener, long change)
+    {
+        var sender = GetOrAdd(listener);
+        sender.Change = Math.Max(sender.Change, change);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask Leave(long epoch, long change)
+    {
+        if (_listeners.TryGetValue(epoch, out var sender) && change > sender.Change)
+        {
+            _listeners.Remove(epoch);
+            sender.Stop();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask<PublishResult> Publish(PublishBatch batch)
+    {
+        if (!_knowsAll)
+        {
+            await LearnWhoMayListenAsync();
+        }
+
+        // From here to Remember nothing is awaited: numbers, queues and the memory of the batch change as one.
+        if (_publishers.Find(batch) is { } earlier)
+        {
+            return await earlier;
+        }
+
+        if (_listeners.Values.FirstOrDefault(l => l.Backlog + batch.Items.Count > RealtimeLimits.BacklogMessagesMax) is { } slow)
+        {
+            throw new UnavailableException($"Channel {Name}: frontend {slow.Epoch} is {slow.Backlog} messages behind.");
+        }
+
+        var messages = batch.Items
+            .Select(item => new NumberedMessage(++_number, batch.Publisher, item.Sequence, item.Message)).ToArray();
+        var taken = _listeners.Values.ToArray().Select(listener => listener.Send(messages)).ToArray();
+        var outcome = OutcomeAsync(batch.Items.Count, taken);
+        _publishers.Remember(batch, outcome);
+        return await outcome;
+    }
+
+    private async Task<PublishResult> OutcomeAsync(int count, Task<IReadOnlyList<bool>?>[] taken)
+    {
+        var all = Task.WhenAll(taken);
+        await Quietly(((Task)all).WaitAsync(RealtimeLimits.Grace, clock));
+        var sentAt = clock.GetTimestamp();
+        while (!all.IsCompleted && !taken.Any(IsTaken))
+        {
+            if (clock.GetElapsedTime(sentAt) >= RealtimeLimits.Patience)
+            {
+                throw new UnavailableException($"Channel {Name}: no frontend that listens could be reached.");
+            }
+
+            await Quietly(Task.WhenAny(taken.Where(task => !task.IsCompleted)).WaitAsync(RealtimeLimits.RetryAfter, clock));
+        }
+
+        if (taken.FirstOrDefault(task => task.IsFaulted) is { } failed && !taken.Any(IsTaken))
+        {
+            await failed;
+        }
+
+        var claimed = new bool[count];
+        foreach (var answer in taken.Where(IsTaken))
+        {
+            var claims = await answer;
+            for (var i = 0; i < count; i++)
+            {
+                claimed[i] |= claims![i];
+            }
+        }
+
+        return new(claimed, IsPending: !all.IsCompleted);
+    }
+
+#pragma warning disable RS0030 // the task has completed
+    private static bool IsTaken(Task<IReadOnlyList<bool>?> task) => task.IsCompletedSuccessfully && task.Result is not null;
+#pragma warning restore RS0030
+
+    private static async Task Quietly(Task task) => await task
+        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+
+    private async Task LearnWhoMayListenAsync()
+    {
+        var startedAt = clock.GetTimestamp();
+        for (var since = _activatedAt; !_knowsAll; since = clock.GetTimestamp())
+        {
+            var live = await directory.GetSinceAsync(since);
+            if (live.Unannounced.Count == 0)
+            {
+                foreach (var frontend in live.Frontends)
+                {
+                    GetOrAdd(frontend);
+                }
+
+                _knowsAll = true;
+            }
+            else if (clock.GetElapsedTime(startedAt) >= RealtimeLimits.Patience)
+            {
+                throw new UnavailableException(
+                    $"Channel {Name}: frontends {string.Join(", ", live.Unannounced)} are not known yet.");
+            }
+            else
+            {
+                await Task.Delay(RealtimeLimits.RetryAfter, clock);
+            }
+        }
+    }
+
+    private FrontendSender GetOrAdd(FrontendAddress frontend)
+    {
+        if (!_listeners.TryGetValue(frontend.Epoch, out var sender))
+        {
+            sender = new(Name, _epoch, frontend, IsAliveAsync, clock, error => LogFailure(error, Name, frontend.Epoch))
+            {
+                OnGone = Forget,
+            };
+            _listeners.Add(frontend.Epoch, sender);
+        }
+
+        return sender;
+    }
+
+    private void Forget(FrontendSender gone)
+    {
+        if (_listeners.TryGetValue(gone.Epoch, out var known) && known == gone) // it may have left and come back meanwhile
+        {
+            _listeners.Remove(gone.Epoch);
+        }
+    }
+
+    private async Task<bool> IsAliveAsync(long epoch) =>
+        (await directory.GetSinceAsync(clock.GetTimestamp())).IsAlive(epoch);
+
+    [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} not reached; trying again while its lease lives")]
+    private partial void LogFailure(Exception error, string channel, long epoch);
+}

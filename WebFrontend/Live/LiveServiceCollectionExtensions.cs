@@ -1,0 +1,22 @@
+using Marketplace.Users;
+using Marketplace.WebFrontend.Realtime;
+using Microsoft.AspNetCore.SignalR;
+
+namespace Marketplace.WebFrontend.Live;
+
+internal static class LiveServiceCollectionExtensions
+{
+    public static IServiceCollection AddLive(this IServiceCollection services)
+    {
+        services.AddSignalR().AddOrleansBackplane();
+        services.AddSingleton<IUserIdProvider, UserFromToken>();
+        services.AddSingleton<INotifications, Notifications>();
+        return services;
+    }
+
+    /// <summary>SignalR's own provider reads another claim.</summary>
+    private sealed class UserFromToken : IUserIdProvider
+    {
+        public string? GetUserId(HubConnectionContext connection) => connection.User.FindFirst(AccessTokens.UserId)?.Value;
+    }
+}

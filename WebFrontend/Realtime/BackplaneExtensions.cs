@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Marketplace.WebFrontend.Realtime;
+
+public static class BackplaneExtensions
+{
+    /// <summary>
+    /// Makes every hub reach the connections of all frontends, over Orleans. Needs an Orleans client (or silo) and an
+    /// <see cref="Frontends.IFrontendLease"/> in the same process, and <c>AddRealtime()</c> on the silos. Every process that
+    /// holds such a lease must have this, since channels wait for those that live and weren't heard of.
+    /// </summary>
+    public static ISignalRServerBuilder AddOrleansBackplane(this ISignalRServerBuilder signalR)
+    {
+        ArgumentNullException.ThrowIfNull(signalR);
+        var services = signalR.Services;
+        if (services.Any(service => service.ServiceType == typeof(ChannelTable)))
+        {
+            return signalR;
+        }
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<ChannelTable>();
+        services.AddSingleton<ChannelPublisher>();
+        services.AddSingleton<FrontendObserver>();
+        services.AddSingleton<FrontendLink>();
+        services.AddHostedService(provider => provider.GetRequiredService<FrontendObserver>());
+        services.AddHostedService(provider => provider.GetRequiredService<FrontendLink>());
+        services.AddSingleton(typeof(HubPayloads<>));
+        services.AddSingleton(typeof(HubLifetimeManager<>), typeof(OrleansHubLifetimeManager<>));
+        return signalR;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Threading.Channels;
+using Marketplace.Realtime;
+using Marketplace.Trouble;
+using Marketplace.WebFrontend.Frontends;
+using Microsoft.AspNetCore.SignalR;
+
+namespace Marketplace.WebFrontend.Realtime;
+
+/// <summary>
+/// Takes messages over: a call only enqueues. One reader writes them to the connections, in the order they came in; it never
+/// waits for a connection.
+/// </summary>
+internal sealed partial class FrontendObserver(
+    IFrontendLease lease, ChannelTable channels, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
+{
+    private readonly Channel<Action> _inbox = Channel.CreateBounded<Action>(
+        new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true });
+
+    private Task _reading = Task.CompletedTask;
+
+    public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) => new(Take(delivery));
+
+    /// <summary>
+    /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then
+    /// answers one of its connections finds them in that order.
+    /// </summary>
+    public void Post(LocalConnection connection, SerializedHubMessage message)
+    {
+        if (!_inbox.Writer.TryWrite(() => connection.Write(message)))
+        {
+            throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _reading = Task.Run(ReadAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _inbox.Writer.TryComplete();
+        return _reading.WaitAsync(cancellationToken);
+    }
+
+    private DeliveryAnswer Take(ChannelDelivery delivery)
+    {
+        if (lease.Epoch is not { } epoch)
+        {
+            return new(DeliveryVerdict.Busy, []); // the lease that the channel knows has ended, as it will find out
+        }
+
+        if (epoch != delivery.FrontendEpoch || channels.Find(delivery.Channel) is not { } channel)
+        {
+            return new(DeliveryVerdict.NotListening, []);
+        }
+
+        var claimed = new bool[delivery.Messages.Count];
+        for (var i = 0; i < claimed.Length; i++)
+        {
+            var message = delivery.Messages[i];
+            claimed[i] = channel.Receiver.Claims(message.Message);
+            if (channel.Seen.IsRepeat(delivery.ChannelEpoch, message))
+            {
+                continue;
+            }
+
+            if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message.Message)))
+            {
+                return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
+            }
+
+            channel.Seen.Remember(delivery.ChannelEpoch, message);
+        }
+
+        return new(DeliveryVerdict.Taken, claimed);
+    }
+
+    private async Task ReadAsync()
+    {
+        await foreach (var write in _inbox.Reader.ReadAllAsync())
+        {
+            if (lease.Epoch is null)
+            {
+                continue; // fenced: the connections this was for are being closed
+            }
+
+            try
+            {
+                write();
+            }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                LogNotWritten(error);
+            }
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "A message could not be written to the connections of this frontend")]
+    private partial void LogNotWritten(Exception error);
+}

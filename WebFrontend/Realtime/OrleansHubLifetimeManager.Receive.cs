@@ -1,0 +1,95 @@
+using Marketplace.Realtime;
+using Microsoft.AspNetCore.SignalR.Protocol;
+
+namespace Marketplace.WebFrontend.Realtime;
+
+// What channels bring. Nothing here waits for a connection: the same reader serves all channels.
+internal sealed partial class OrleansHubLifetimeManager<THub>
+{
+    bool IChannelReceiver.Claims(ChannelMessage message) => message switch
+    {
+        HubAsk ask => _connections.ContainsKey(ask.ConnectionId),
+        GroupChange change => _connections.ContainsKey(change.ConnectionId),
+        _ => false,
+    };
+
+    void IChannelReceiver.Receive(LocalChannel channel, ChannelMessage message)
+    {
+        switch (message)
+        {
+            case HubSend send:
+                Write(channel, send);
+                break;
+            case HubReply reply:
+                _requests.Complete(reply);
+                break;
+            case GroupChange change when _connections.TryGetValue(change.ConnectionId, out var local):
+                _ = ReplyAsync(change.ReplyTo, change.RequestId, async () =>
+                {
+                    await ChangeLocalGroupAsync(local, change.Group, change.Joins);
+                    return null;
+                });
+                break;
+            case HubAsk ask when _connections.TryGetValue(ask.ConnectionId, out var local):
+                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, async () => HubPayloads<THub>.Serialize(
+                    await AskLocalAsync(
+                        local,
+                        ask.RequestId,
+                        typeof(RawResult), // the one who asked knows the type
+                        () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
+                        CancellationToken.None),
+                    local.Context.Protocol));
+                break;
+            case GroupChange or HubAsk:
+                break; // another frontend's connection, or one that has just gone
+        }
+    }
+
+    private void Write(LocalChannel channel, HubSend send)
+    {
+        var message = HubPayloads<THub>.ToHubMessage(send.Payloads);
+        if (send.Only is { } only)
+        {
+            foreach (var id in only.Distinct(StringComparer.Ordinal))
+            {
+                _connections.GetValueOrDefault(id)?.Write(message);
+            }
+
+            return;
+        }
+
+        var except = send.Except?.ToHashSet(StringComparer.Ordinal);
+        foreach (var (id, connection) in channel.Connections)
+        {
+            if (except?.Contains(id) != true)
+            {
+                connection.Write(message);
+            }
+        }
+    }
+
+    private async Task ReplyAsync(string channel, string requestId, Func<Task<ProtocolPayload?>> work)
+    {
+        HubReply reply;
+        try
+        {
+            reply = new(requestId, null, await work());
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            reply = new(requestId, error.Message, null);
+        }
+
+        try
+        {
+            await _publisher.PublishAsync(channel, reply, CancellationToken.None);
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            LogNotAnswered(error, requestId);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The answer to request {RequestId} could not be sent")]
+    private partial void LogNotAnswered(Exception error, string requestId);
+}

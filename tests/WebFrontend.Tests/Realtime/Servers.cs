@@ -1,0 +1,156 @@
+using System.Net;
+using System.Net.Sockets;
+using Marketplace.Grains.Frontends;
+using Marketplace.Grains.Realtime;
+using Marketplace.Grains.Storage;
+using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Realtime;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace WebFrontend.Tests.Realtime;
+
+/// <summary>Servers that share a hub: what a behaviour test runs against.</summary>
+public abstract class Servers : IAsyncLifetime
+{
+    private readonly List<WebApplication> _apps = [];
+
+    public int Count => _apps.Count;
+
+    public abstract ValueTask InitializeAsync();
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        foreach (var app in _apps)
+        {
+            await app.DisposeAsync();
+        }
+    }
+
+    /// <summary>The hub as code outside of it sees it, on one of the servers.</summary>
+    public IHubContext<TestHub> Hub(int server) =>
+        _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
+
+    /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
+    public async Task<TestClient> ConnectAsync(int server, string? user = null)
+    {
+        var address = _apps[server % Count].Services.GetRequiredService<IServer>().Features
+            .Get<IServerAddressesFeature>()!.Addresses.Single();
+        var connection = new HubConnectionBuilder().WithUrl($"{address}/hub?user={user}").Build();
+        var client = new TestClient(connection);
+        await connection.StartAsync();
+        return client;
+    }
+
+    protected async Task StartAsync(Action<WebApplicationBuilder> configure)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddSignalR(options => options.MaximumParallelInvocationsPerClient = 4);
+        builder.Services.AddSingleton<IUserIdProvider, UserFromQuery>();
+        configure(builder);
+        var app = builder.Build();
+        app.MapHub<TestHub>("/hub");
+        await app.StartAsync();
+        _apps.Add(app);
+    }
+
+    private sealed class UserFromQuery : IUserIdProvider
+    {
+        public string? GetUserId(HubConnectionContext connection) => connection.GetHttpContext()?.Request.Query["user"];
+    }
+}
+
+/// <summary>SignalR's own manager and one server: what the tests hold to be right.</summary>
+public sealed class BuiltInServer : Servers
+{
+    public override async ValueTask InitializeAsync() => await StartAsync(_ => { });
+}
+
+/// <summary>Our manager: one silo, and three frontends that are clients of it.</summary>
+public sealed class OrleansServers : Servers
+{
+    private IHost _silo = null!;
+
+    public override async ValueTask InitializeAsync()
+    {
+        var (siloPort, gatewayPort) = (FreePort(), FreePort());
+        var silo = Host.CreateApplicationBuilder();
+        silo.Logging.SetMinimumLevel(LogLevel.Warning);
+        silo.UseOrleans(orleans => orleans
+            .UseLocalhostClustering(siloPort, gatewayPort)
+            .AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer())
+            .AddFrontendLeases()
+            .AddRealtime());
+        _silo = silo.Build();
+        await _silo.StartAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await StartAsync(builder =>
+            {
+                builder.Host.UseOrleansClient(client => client.UseLocalhostClustering(gatewayPort));
+                builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
+                builder.Services.AddFrontendLease();
+                builder.Services.AddSignalR().AddOrleansBackplane();
+            });
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _silo.StopAsync();
+        _silo.Dispose();
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}
+
+public sealed class TestHub : Hub
+{
+    public Task Join(string group) => Groups.AddToGroupAsync(Context.ConnectionId, group);
+
+    public Task Leave(string group) => Groups.RemoveFromGroupAsync(Context.ConnectionId, group);
+
+    public Task SayToAll(string text) => Clients.All.SendAsync("Say", text);
+
+    public Task SayToOthers(string text) => Clients.Others.SendAsync("Say", text);
+
+    public Task SayToOthersInGroup(string group, string text) => Clients.OthersInGroup(group).SendAsync("Say", text);
+
+    public async Task SayManyToGroup(string group, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            await Clients.Group(group).SendAsync("Say", $"{i}");
+        }
+    }
+
+    public async Task SayToGroupAndCaller(string group, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            await Clients.Group(group).SendAsync("Say", $"group {i}");
+            await Clients.Caller.SendAsync("Say", $"caller {i}");
+        }
+    }
+
+    public Task<int> AskOther(string connectionId, int number) =>
+        Clients.Client(connectionId).InvokeAsync<int>("Double", number, Context.ConnectionAborted);
+}

@@ -1,0 +1,53 @@
+using Microsoft.AspNetCore.SignalR.Client;
+
+namespace WebFrontend.Tests.Realtime;
+
+/// <summary>A client that writes down what it is told, and doubles numbers.</summary>
+public sealed class TestClient : IAsyncDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private readonly Lock _lock = new();
+    private readonly List<string> _heard = [];
+
+    public TestClient(HubConnection connection)
+    {
+        Connection = connection;
+        connection.On<string>("Say", text =>
+        {
+            lock (_lock)
+            {
+                _heard.Add(text);
+            }
+        });
+        connection.On("Double", (int number) => number < 0 ? throw new InvalidOperationException("too small") : 2 * number);
+    }
+
+    public HubConnection Connection { get; }
+
+    public string Id => Connection.ConnectionId!;
+
+    public IReadOnlyList<string> Heard
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _heard];
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => Connection.DisposeAsync();
+
+    /// <summary>Waits until it was told as many things as are expected, and checks that they are these.</summary>
+    public async Task HearsAsync(params string[] expected)
+    {
+        for (var startedAt = TimeProvider.System.GetTimestamp();
+             Heard.Count < expected.Length && TimeProvider.System.GetElapsedTime(startedAt) < Deadline;)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+
+        Assert.Equal(expected, Heard);
+    }
+}
