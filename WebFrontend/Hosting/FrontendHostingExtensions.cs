@@ -42,6 +42,7 @@ public static class FrontendHostingExtensions
         app.UseForwardedHeaders();
         app.UseProblemResponses();
         app.UseRequestTimeouts();
+        app.UseBodyTimeout();
         app.UseStartGate();
         app.UseRouting();
         app.UseRateLimiter();

@@ -11,7 +11,10 @@ internal static class ProblemResponses
     public static IServiceCollection AddProblemResponses(this IServiceCollection services)
     {
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
-            context.ProblemDetails.Extensions["traceId"] = Activity.Current?.Id ?? context.HttpContext.TraceIdentifier);
+        {
+            context.ProblemDetails.Type = ProblemTypes.UriOf(context.ProblemDetails);
+            context.ProblemDetails.Extensions["traceId"] = Activity.Current?.Id ?? context.HttpContext.TraceIdentifier;
+        });
         services.AddExceptionHandler<ExceptionToProblem>();
 
         // Binding errors reach the handler as exceptions that name the field, in production too.
@@ -44,7 +47,7 @@ internal sealed class ExceptionToProblem : IExceptionHandler
         {
             case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
                 await ProblemWriter.WriteAsync(
-                    httpContext, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request body is too large");
+                    httpContext, StatusCodes.Status413PayloadTooLarge, ProblemTypes.BodyTooLarge, "The request body is too large");
                 return true;
             case BadHttpRequestException bad:
                 await ProblemWriter.WriteAsync(

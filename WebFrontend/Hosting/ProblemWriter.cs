@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
 
@@ -18,8 +19,30 @@ internal static class ProblemTypes
     public const string InvalidCredentials = "invalid-credentials";
     public const string SessionEnded = "session-ended";
 
+    public const string BodyTooLarge = "body-too-large";
+
+    /// <summary>The types of statuses that the framework sets by itself.</summary>
+    private static readonly FrozenDictionary<int, string> OfStatus = new Dictionary<int, string>
+    {
+        [StatusCodes.Status400BadRequest] = Validation,
+        [StatusCodes.Status401Unauthorized] = Unauthorized,
+        [StatusCodes.Status403Forbidden] = Forbidden,
+        [StatusCodes.Status404NotFound] = "not-found",
+        [StatusCodes.Status405MethodNotAllowed] = "method-not-allowed",
+        [StatusCodes.Status408RequestTimeout] = "request-timeout",
+        [StatusCodes.Status413PayloadTooLarge] = BodyTooLarge,
+        [StatusCodes.Status415UnsupportedMediaType] = "unsupported-media-type",
+        [StatusCodes.Status500InternalServerError] = "internal-error",
+        [StatusCodes.Status503ServiceUnavailable] = Unavailable,
+    }.ToFrozenDictionary();
+
     /// <summary>The stable URI of a type.</summary>
     public static string Uri(string type) => $"/problems/{type}";
+
+    /// <summary>The URI for a problem that nobody gave a type of ours.</summary>
+    public static string? UriOf(ProblemDetails problem) =>
+        problem.Type?.StartsWith("/problems/", StringComparison.Ordinal) != true
+        && OfStatus.TryGetValue(problem.Status ?? 0, out var type) ? Uri(type) : problem.Type;
 }
 
 /// <summary>Writes <c>application/problem+json</c>.</summary>

@@ -1,6 +1,7 @@
+using Marketplace.Cluster;
 using Marketplace.Hosting;
 
-namespace Marketplace.Cluster.Tests;
+namespace Cluster.Tests;
 
 public sealed class ClusterArgumentsTests
 {

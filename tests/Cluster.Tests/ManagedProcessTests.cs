@@ -1,7 +1,8 @@
+using Marketplace.Cluster;
 using System.Net;
 using Marketplace.Standalone.PrivatePostgres;
 
-namespace Marketplace.Cluster.Tests;
+namespace Cluster.Tests;
 
 public sealed class ManagedProcessTests : IDisposable
 {

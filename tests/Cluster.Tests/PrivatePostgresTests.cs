@@ -4,7 +4,7 @@ using Marketplace.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
-namespace Marketplace.Cluster.Tests;
+namespace Cluster.Tests;
 
 public sealed class PrivatePostgresTests : IAsyncLifetime
 {

@@ -1,6 +1,6 @@
 using CsCheck;
 
-namespace Marketplace.Grains.Tests.Connections;
+namespace Grains.Tests.Connections;
 
 public sealed class CapProperties
 {

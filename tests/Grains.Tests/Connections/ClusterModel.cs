@@ -7,7 +7,7 @@ using Marketplace.WebFrontend.Frontends;
 using Microsoft.Extensions.Time.Testing;
 using Orleans.Storage;
 
-namespace Marketplace.Grains.Tests.Connections;
+namespace Grains.Tests.Connections;
 
 /// <summary>
 /// A cluster of the real rules and the real holders, with what lies between them left to chance: activations of both grains

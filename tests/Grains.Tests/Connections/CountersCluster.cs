@@ -2,14 +2,14 @@ using Marketplace.Connections;
 using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
 using Marketplace.Grains.Storage;
-using Marketplace.Grains.Tests.Connections;
+using Grains.Tests.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
 using Orleans.TestingHost;
 
 [assembly: AssemblyFixture(typeof(CountersCluster))]
 
-namespace Marketplace.Grains.Tests.Connections;
+namespace Grains.Tests.Connections;
 
 /// <summary>Two silos in memory, with short leases.</summary>
 public sealed class CountersCluster : IAsyncLifetime

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Orleans.Storage;
 
-namespace Marketplace.Grains.Tests.Connections;
+namespace Grains.Tests.Connections;
 
 /// <summary>Rows with etags as PostgreSQL keeps them, and the ways in which it can fail its callers.</summary>
 internal sealed class RowStorage : IGrainStorage

@@ -1,6 +1,6 @@
 using Marketplace.Connections;
 
-namespace Marketplace.Grains.Tests.Connections;
+namespace Grains.Tests.Connections;
 
 public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDisposable
 {

@@ -1,6 +1,6 @@
-using Marketplace.Grains.Tests.Connections;
+using Grains.Tests.Connections;
 
-namespace Marketplace.Grains.Tests.Frontends;
+namespace Grains.Tests.Frontends;
 
 public sealed class FrontendLeasesGrainTests(CountersCluster cluster)
 {

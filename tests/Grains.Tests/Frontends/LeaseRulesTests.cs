@@ -1,6 +1,6 @@
 using Marketplace.Grains.Frontends;
 
-namespace Marketplace.Grains.Tests.Frontends;
+namespace Grains.Tests.Frontends;
 
 public sealed class LeaseRulesTests
 {

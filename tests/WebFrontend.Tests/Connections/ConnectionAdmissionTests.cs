@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Marketplace.WebFrontend.Tests.Connections;
+namespace WebFrontend.Tests.Connections;
 
 public sealed class ConnectionAdmissionTests
 {

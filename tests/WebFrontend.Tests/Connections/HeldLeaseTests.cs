@@ -1,7 +1,7 @@
 using Marketplace.WebFrontend.Frontends;
 using Microsoft.Extensions.Time.Testing;
 
-namespace Marketplace.WebFrontend.Tests.Connections;
+namespace WebFrontend.Tests.Connections;
 
 public sealed class HeldLeaseTests
 {

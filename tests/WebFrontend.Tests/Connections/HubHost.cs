@@ -2,6 +2,7 @@ using System.Security.Claims;
 using Marketplace.Connections;
 using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
+using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
 using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Hosting;
@@ -13,7 +14,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.TestingHost;
 
-namespace Marketplace.WebFrontend.Tests.Connections;
+namespace WebFrontend.Tests.Connections;
 
 /// <summary>A silo in memory and frontends on real sockets, whose users are whoever the query says.</summary>
 internal sealed class HubHost : IAsyncDisposable
@@ -30,7 +31,8 @@ internal sealed class HubHost : IAsyncDisposable
         var builder = new InProcessTestClusterBuilder(1);
         builder.ConfigureSilo((_, silo) =>
         {
-            silo.AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer()).AddStorageTrouble().AddConnections();
+            silo.AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer()).AddStorageTrouble()
+                .AddConnections().AddRealtime();
             silo.Services.Configure<FrontendLeaseSettings>(ShortTerms);
             silo.Services.Configure<ConnectionSettings>(settings => (settings.PerUser, settings.Total) = (perUser, total));
         });
@@ -49,7 +51,7 @@ internal sealed class HubHost : IAsyncDisposable
         builder.Services.AddProblemResponses();
         builder.Services.AddConnectionLimits();
         builder.Services.Configure<FrontendLeaseSettings>(ShortTerms);
-        builder.Services.AddSignalR();
+        builder.Services.AddLive();
         builder.Services.AddAuthorization();
         var app = builder.Build();
         app.UseProblemResponses();

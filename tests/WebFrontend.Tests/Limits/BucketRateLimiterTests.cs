@@ -188,17 +188,18 @@ public sealed class BucketRateLimiterTests : IDisposable
     private async Task<ScriptedBucket.Call> NextAfterRetryIntervalAsync()
     {
         var next = _bucket.NextAsync();
-        await AdvanceUntilAsync(next, TimeSpan.FromMilliseconds(10));
+        await AdvanceUntilAsync(next, TimeSpan.FromMilliseconds(1));
         return await next;
     }
 
     /// <summary>The exchange runs on the pool: time has to pass until it has noticed.</summary>
     private async Task AdvanceUntilAsync(Task done, TimeSpan? step = null)
     {
-        while (!done.IsCompleted)
+        for (var steps = 0; !done.IsCompleted; steps++)
         {
+            Assert.True(steps < 10_000, "what was waited for did not happen");
             _clock.Advance(step ?? TimeSpan.FromMilliseconds(100));
-            await Task.Yield();
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
         }
     }
 }
