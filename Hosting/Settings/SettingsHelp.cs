@@ -33,7 +33,7 @@ public static class SettingsHelp
 
     private static void WriteType(TextWriter output, string path, Type type, object? defaults)
     {
-        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite))
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite || ElementOfDictionary(p.PropertyType) is not null))
         {
             var value = defaults is null ? null : property.GetValue(defaults);
             var name = $"{path}:{property.Name}";
