@@ -1,5 +1,5 @@
-using Marketplace.Cluster;
 using System.Net;
+using Marketplace.Cluster;
 using Marketplace.Standalone.PrivatePostgres;
 
 namespace Cluster.Tests;

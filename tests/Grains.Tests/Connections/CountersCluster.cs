@@ -1,8 +1,8 @@
+using Grains.Tests.Connections;
 using Marketplace.Connections;
 using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
 using Marketplace.Grains.Storage;
-using Grains.Tests.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
 using Orleans.TestingHost;
