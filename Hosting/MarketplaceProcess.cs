@@ -10,6 +10,11 @@ public static class MarketplaceProcess
     /// <summary>The exit code of a process that ended because of its settings or surroundings (sysexits' EX_CONFIG).</summary>
     public const int ExitCodeOfBadSettings = 78;
 
+    /// <summary>The exit code of a process that had to break off its stop (sysexits' EX_TEMPFAIL).</summary>
+    public const int ExitCodeOfLateStop = 75;
+
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(29);
+
     /// <summary>
     /// Composes, builds and runs an application until it is told to stop. Returns 0 after an orderly stop and
     /// <see cref="ExitCodeOfBadSettings"/> when it could not start for a reason that the operator can mend.
@@ -51,6 +56,7 @@ public static class MarketplaceProcess
 
             var app = builder.Build();
             map(app);
+            app.Lifetime.ApplicationStopping.Register(() => _ = LeaveAtTheLatestAsync());
             await app.RunAsync();
             return 0;
         }
@@ -63,6 +69,17 @@ public static class MarketplaceProcess
 
             return ExitCodeOfBadSettings;
         }
+    }
+
+    /// <summary>
+    /// A silo that stops while PostgreSQL is away tries for a minute to say so in the membership table, whatever its host's
+    /// time-out is; whoever sent SIGTERM expects the process to be gone in 30 s.
+    /// </summary>
+    private static async Task LeaveAtTheLatestAsync()
+    {
+        await Task.Delay(StopWithin, TimeProvider.System);
+        await Console.Error.WriteLineAsync($"The process did not stop within {StopWithin.TotalSeconds} s; it ends now.");
+        Environment.Exit(ExitCodeOfLateStop);
     }
 
     private static IEnumerable<string>? Explain(Exception error) => error switch

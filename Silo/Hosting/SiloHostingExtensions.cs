@@ -85,9 +85,6 @@ public static class SiloHostingExtensions
 
         // A silo that missed the gossip of its own death learns of it from the table within this time.
         options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
-
-        // While PostgreSQL is away a stopping silo tries for this long to say that it has gone; others notice anyway.
-        options.ClusteringShutdownGracePeriod = TimeSpan.FromSeconds(5);
         options.DefunctSiloExpiration = TimeSpan.FromDays(1);
         options.DefunctSiloCleanupPeriod = TimeSpan.FromHours(1);
     }
