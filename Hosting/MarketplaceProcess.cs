@@ -57,7 +57,16 @@ public static class MarketplaceProcess
             var app = builder.Build();
             map(app);
             app.Lifetime.ApplicationStopping.Register(() => _ = LeaveAtTheLatestAsync());
-            await app.RunAsync();
+            var stopping = app.Lifetime.ApplicationStopping;
+            try
+            {
+                await app.RunAsync();
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                // Told to stop while it was still starting, for example while a frontend looked for a silo.
+            }
+
             return 0;
         }
         catch (Exception error) when (Explain(error) is { } lines)
@@ -90,11 +99,6 @@ public static class MarketplaceProcess
         AggregateException many when many.InnerExceptions.Select(Explain).OfType<IEnumerable<string>>().ToList() is { Count: > 0 } known
             => known.SelectMany(lines => lines).Distinct(),
         IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } inUse => [inUse.Message],
-
-        // What the configuration binder throws for an unknown key or a value that isn't of the setting's type.
-        InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" } binder =>
-            [binder.InnerException is FormatException or ArgumentException or OverflowException
-                ? $"{binder.Message.TrimEnd('.')}: {binder.InnerException.Message}" : binder.Message],
         FormatException { Source: "Microsoft.Extensions.Configuration.CommandLine" } arguments => [arguments.Message],
         InvalidDataException { InnerException: FormatException json } => [json.Message],
         _ => null,
