@@ -64,10 +64,18 @@ public static class SiloHostingExtensions
         // never what makes it exact (that is the etag of its row).
 #pragma warning disable ORLEANSEXP002, ORLEANSEXP003
         silo.AddDistributedGrainDirectory();
+        silo.Configure<GrainDirectoryOptions>(WithoutRangeLeases);
         silo.AddActivationRebalancer(); // a silo that joins takes its share without waiting for churn
 #pragma warning restore ORLEANSEXP002, ORLEANSEXP003
         return silo;
     }
+
+    /// <summary>
+    /// For 30 s after a silo's death the directory would register no grain of the ranges that the silo kept or held, which is
+    /// longer than a frontend's lease lasts: one killed silo would drop all connections. The wait is for a silo that is
+    /// declared dead and runs on, which every grain must stand anyway: such a silo may run on for longer than any wait.
+    /// </summary>
+    private static void WithoutRangeLeases(GrainDirectoryOptions options) => options.RangeLeaseDuration = TimeSpan.Zero;
 
     /// <summary>
     /// A killed silo is declared dead in about 1.4 s and a hung one in about 6 s, instead of 7 s and a minute. A vote is held

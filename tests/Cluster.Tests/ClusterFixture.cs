@@ -9,6 +9,9 @@ namespace Cluster.Tests;
 /// </summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
+    /// <summary>The address whose owner is an operator.</summary>
+    public const string Operator = "operator@example.org";
+
     private static int _addresses;
     private readonly string _directory = Path.Combine(Path.GetTempPath(), $"marketplace-cluster-{Guid.NewGuid():N}");
 
@@ -32,6 +35,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                 ["Database__MinPoolSize"] = "2",
                 ["Database__MaxPoolSize"] = "20",
                 ["Mail__Directory"] = MailDirectory,
+                ["Users__Operators__0"] = Operator,
             },
         },
         TextWriter.Null);
@@ -52,6 +56,10 @@ public sealed class ClusterFixture : IAsyncLifetime
         var number = Interlocked.Increment(ref _addresses);
         return $"198.51.{number / 250}.{(number % 250) + 1}";
     }
+
+    /// <summary>Waits until a process that was killed is ready again.</summary>
+    public static Task BackAsync(ManagedProcess process) => EventuallyAsync(
+        () => process.IsReadyAsync(), TimeSpan.FromSeconds(90), $"{process.Name} was killed and did not come back");
 
     /// <summary>Polls until <paramref name="condition"/> holds.</summary>
     public static async Task EventuallyAsync(Func<Task<bool>> condition, TimeSpan within, string otherwise)

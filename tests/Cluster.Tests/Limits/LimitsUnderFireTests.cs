@@ -50,7 +50,7 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
             await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
             victim.Kill();
             await victim.WaitForExitAsync();
-            await BackAsync(victim);
+            await ClusterFixture.BackAsync(victim);
             output.WriteLine($"{victim.Name} killed and back; admitted so far {Volatile.Read(ref admitted)}");
         }
 
@@ -107,7 +107,7 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         foreach (var silo in Cluster.Silos)
         {
-            await BackAsync(silo);
+            await ClusterFixture.BackAsync(silo);
         }
 
         await RecoveredAsync();
@@ -133,9 +133,6 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
             return 0;
         }
     }
-
-    private static Task BackAsync(ManagedProcess process) => ClusterFixture.EventuallyAsync(
-        () => process.IsReadyAsync(), TimeSpan.FromSeconds(90), $"{process.Name} was killed and did not come back");
 
     private Task RecoveredAsync() => ClusterFixture.EventuallyAsync(
         async () =>

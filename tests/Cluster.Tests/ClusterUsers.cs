@@ -1,0 +1,78 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using MimeKit;
+
+namespace Cluster.Tests;
+
+/// <summary>A user that has logged in.</summary>
+internal sealed record ClusterUser(string Id, string AccessToken)
+{
+    /// <summary>A client of a frontend that sends the access token, from an address of its own.</summary>
+    public HttpClient ClientOf(Uri frontend) => new()
+    {
+        BaseAddress = frontend,
+        DefaultRequestHeaders =
+        {
+            { "X-Forwarded-For", ClusterFixture.NewAddress() },
+            { "Authorization", $"Bearer {AccessToken}" },
+        },
+    };
+}
+
+/// <summary>Makes users the way people become users: a form, a mail with a link, a login.</summary>
+internal static partial class ClusterUsers
+{
+    private const string Password = "correct horse battery";
+    private static readonly TimeSpan MailWithin = TimeSpan.FromSeconds(30);
+
+    /// <summary>Registers an address, by default one that nobody has, verifies it by its mail, and logs in.</summary>
+    public static async Task<ClusterUser> NewUserAsync(this ClusterFixture fixture, string? email = null)
+    {
+        email ??= $"{Guid.NewGuid():N}@example.org";
+        using var client = new HttpClient
+        {
+            BaseAddress = fixture.Cluster.Frontends[0].Address,
+            DefaultRequestHeaders = { { "X-Forwarded-For", ClusterFixture.NewAddress() } },
+        };
+        await PostAsync(client, "register", new { email, password = Password }, HttpStatusCode.Accepted);
+        var token = await TokenFromMailAsync(fixture.MailDirectory, email);
+        await PostAsync(client, "verify-email", new { token }, HttpStatusCode.NoContent);
+        var tokens = JsonNode.Parse(await PostAsync(client, "login", new { email, password = Password }, HttpStatusCode.OK))!;
+        var accessToken = (string)tokens["accessToken"]!;
+
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", accessToken);
+        var me = await client.GetFromJsonAsync<JsonObject>("/api/v1/users/me");
+        return new ClusterUser((string)me!["id"]!, accessToken);
+    }
+
+    private static async Task<string> PostAsync(HttpClient client, string operation, object body, HttpStatusCode expected)
+    {
+        using var answer = await client.PostAsJsonAsync($"/api/v1/auth/{operation}", body);
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == expected, $"{operation} answered {answer.StatusCode}: {text}");
+        return text;
+    }
+
+    private static async Task<string> TokenFromMailAsync(string directory, string email)
+    {
+        var token = "";
+        await ClusterFixture.EventuallyAsync(
+            () =>
+            {
+                var mail = (Directory.Exists(directory) ? Directory.GetFiles(directory, "*.eml") : [])
+                    .Select(file => MimeMessage.Load(file))
+                    .FirstOrDefault(mail => mail.To.Mailboxes.Single().Address == email);
+                token = TokenInLink().Match(mail?.TextBody ?? "").Groups[1].Value;
+                return Task.FromResult(token.Length > 0);
+            },
+            MailWithin,
+            $"no verification mail to {email} came");
+        return token;
+    }
+
+    [GeneratedRegex(@"/verify-email#token=([\w-]+)")]
+    private static partial Regex TokenInLink();
+}

@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Marketplace.Cluster;
+
+namespace Cluster.Tests;
+
+/// <summary>SIGTERM, while requests flow.</summary>
+[Collection(SharedCluster.Name)]
+public sealed class ShutdownTests(ClusterFixture fixture, ITestOutputHelper output)
+{
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task A_frontend_told_to_stop_finishes_and_exits_0()
+    {
+        var frontend = fixture.Cluster.Frontends[1];
+        await using var load = new Load([frontend.Address]);
+        await using var live = await LiveClient.ConnectAsync(await fixture.NewUserAsync(), frontend.Address);
+        Assert.True(live.IsLive);
+
+        await StopAsync(frontend);
+
+        await AssertAllAnsweredAsync(load);
+        Assert.False(live.IsLive);
+        await StartAgainAsync(frontend);
+    }
+
+    [Fact]
+    public async Task A_silo_told_to_stop_finishes_and_exits_0_and_no_request_fails()
+    {
+        var silo = fixture.Cluster.Silos[2];
+        await using var load = new Load(fixture.Cluster.Frontends.Select(frontend => frontend.Address));
+        await using var live = await LiveClient.ConnectAsync(await fixture.NewUserAsync(), fixture.Cluster.Frontends[0].Address);
+        Assert.True(live.IsLive);
+
+        await StopAsync(silo);
+
+        await AssertAllAnsweredAsync(load);
+        Assert.True(await live.AnswersAsync());
+        await StartAgainAsync(silo);
+    }
+
+    private async Task StopAsync(ManagedProcess process)
+    {
+        var startedAt = TimeProvider.System.GetTimestamp();
+        var obeyed = await process.StopAsync(StopWithin);
+        output.WriteLine($"{process.Name} ended after {TimeProvider.System.GetElapsedTime(startedAt).TotalSeconds:F1} s");
+        Assert.True(obeyed, $"{process.Name} was killed after {StopWithin}");
+        Assert.Equal(0, process.ExitCode);
+    }
+
+    private static async Task StartAgainAsync(ManagedProcess process)
+    {
+        await process.StartAsync();
+        await ClusterFixture.BackAsync(process);
+    }
+
+    private async Task AssertAllAnsweredAsync(Load load)
+    {
+        await load.DisposeAsync();
+        var answers = load.Answers.GroupBy(answer => answer).ToDictionary(group => group.Key, group => group.Count());
+        var summary = string.Join(", ", answers.Select(answer => $"{answer.Value} x {answer.Key}"));
+        output.WriteLine($"requests: {summary}");
+        Assert.True(answers.Keys.All(answer => answer == nameof(HttpStatusCode.OK)), summary);
+        Assert.InRange(load.Answers.Count, 100, int.MaxValue);
+    }
+
+    /// <summary>Pings of new addresses, each of which goes to a silo, until it is disposed or nobody listens any more.</summary>
+    private sealed class Load : IAsyncDisposable
+    {
+        private readonly HttpClient _client = new();
+        private readonly CancellationTokenSource _stop = new();
+        private readonly Task _workers;
+
+        public Load(IEnumerable<Uri> frontends) => _workers = Task.WhenAll(
+            frontends.SelectMany(frontend => Enumerable.Repeat(frontend, 4)).Select(frontend => Task.Run(() => WorkAsync(frontend))));
+
+        public ConcurrentQueue<string> Answers { get; } = new();
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await _workers;
+        }
+
+        private async Task WorkAsync(Uri frontend)
+        {
+            while (!_stop.IsCancellationRequested)
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(frontend, "/api/v1/ping"));
+                request.Headers.Add("X-Forwarded-For", ClusterFixture.NewAddress());
+                try
+                {
+                    using var answer = await _client.SendAsync(request);
+                    Answers.Enqueue(answer.StatusCode.ToString());
+                }
+                catch (HttpRequestException error) when (
+                    error.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused })
+                {
+                    return;
+                }
+                catch (HttpRequestException error)
+                {
+                    Answers.Enqueue(error.ToString());
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+            }
+        }
+    }
+}
