@@ -56,26 +56,19 @@ public static class SiloHostingExtensions
             options.ResponseTimeout = cluster.Value.ResponseTimeout);
         silo.Configure<ClusterMembershipOptions>(FindDeadSilosInSeconds);
 
-        // What a dead silo held would otherwise stay closed for another 6 s (twice its probes), so that nothing runs twice. Here
-        // nothing needs that: buckets, counters, users and leases are fenced by their rows, and channels know repeats.
+        // What a dead silo held would otherwise stay closed for 30 s, longer than a frontend's lease, so that nothing runs twice
+        // should the silo be alive after all. Nothing here relies on that: buckets, counters, users and leases are fenced by
+        // their rows, channels know repeats, and such a silo may run on for longer than any wait.
         silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = TimeSpan.Zero);
 
         // Linearizable, unlike the default directory: one activation of a bucket or a counter is what makes it cheap, though
         // never what makes it exact (that is the etag of its row).
 #pragma warning disable ORLEANSEXP002, ORLEANSEXP003
         silo.AddDistributedGrainDirectory();
-        silo.Configure<GrainDirectoryOptions>(WithoutRangeLeases);
         silo.AddActivationRebalancer(); // a silo that joins takes its share without waiting for churn
 #pragma warning restore ORLEANSEXP002, ORLEANSEXP003
         return silo;
     }
-
-    /// <summary>
-    /// For 30 s after a silo's death the directory would register no grain of the ranges that the silo kept or held, which is
-    /// longer than a frontend's lease lasts: one killed silo would drop all connections. The wait is for a silo that is
-    /// declared dead and runs on, which every grain must stand anyway: such a silo may run on for longer than any wait.
-    /// </summary>
-    private static void WithoutRangeLeases(GrainDirectoryOptions options) => options.RangeLeaseDuration = TimeSpan.Zero;
 
     /// <summary>
     /// A killed silo is declared dead in about 1.4 s and a hung one in about 6 s, instead of 7 s and a minute. A vote is held
