@@ -8,7 +8,7 @@ internal static class LiveServiceCollectionExtensions
 {
     public static IServiceCollection AddLive(this IServiceCollection services)
     {
-        services.AddSignalR().AddOrleansBackplane();
+        services.AddSignalR(hub => hub.AddFilter<TroubleFilter>()).AddOrleansBackplane();
         services.AddSingleton<IUserIdProvider, UserFromToken>();
         services.AddSingleton<INotifications, Notifications>();
         return services;

@@ -1,5 +1,6 @@
 using Marketplace.Cluster;
 using Marketplace.Standalone.PrivatePostgres;
+using Npgsql;
 
 namespace Cluster.Tests;
 
@@ -60,6 +61,38 @@ public sealed class ClusterFixture : IAsyncLifetime
     /// <summary>Waits until a process that was killed is ready again.</summary>
     public static Task BackAsync(ManagedProcess process) => EventuallyAsync(
         () => process.IsReadyAsync(), TimeSpan.FromSeconds(90), $"{process.Name} was killed and did not come back");
+
+    /// <summary>
+    /// Waits until every process is ready, every frontend admits a request, and no lease is left of a frontend that was killed.
+    /// </summary>
+    public async Task SettledAsync()
+    {
+        foreach (var process in Cluster.Silos.Concat(Cluster.Frontends))
+        {
+            await BackAsync(process);
+        }
+
+        await EventuallyAsync(
+            async () =>
+            {
+                using var client = new HttpClient { DefaultRequestHeaders = { { "X-Forwarded-For", NewAddress() } } };
+                foreach (var frontend in Cluster.Frontends)
+                {
+                    using var answer = await client.GetAsync(new Uri(frontend.Address, "/api/v1/ping"));
+                    if (!answer.IsSuccessStatusCode)
+                    {
+                        return false;
+                    }
+                }
+
+                await using var database = new NpgsqlConnection(Cluster.Postgres.ConnectionString);
+                await database.OpenAsync();
+                await using var leases = new NpgsqlCommand("SELECT count(*) FROM frontend_leases", database);
+                return await leases.ExecuteScalarAsync() is long count && count == Cluster.Frontends.Count;
+            },
+            TimeSpan.FromSeconds(90),
+            "the cluster did not settle");
+    }
 
     /// <summary>Polls until <paramref name="condition"/> holds.</summary>
     public static async Task EventuallyAsync(Func<Task<bool>> condition, TimeSpan within, string otherwise)

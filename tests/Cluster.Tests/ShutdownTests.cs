@@ -6,17 +6,16 @@ using Marketplace.Cluster;
 namespace Cluster.Tests;
 
 /// <summary>SIGTERM, while requests flow.</summary>
-[Collection(SharedCluster.Name)]
-public sealed class ShutdownTests(ClusterFixture fixture, ITestOutputHelper output)
+public sealed class ShutdownTests(ClusterFixture fixture, ITestOutputHelper output) : SharedClusterTests(fixture)
 {
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task A_frontend_told_to_stop_finishes_and_exits_0()
     {
-        var frontend = fixture.Cluster.Frontends[1];
+        var frontend = Fixture.Cluster.Frontends[1];
         await using var load = new Load([frontend.Address]);
-        await using var live = await LiveClient.ConnectAsync(await fixture.NewUserAsync(), frontend.Address);
+        await using var live = await LiveClient.ConnectAsync(await Fixture.NewUserAsync(), frontend.Address);
         Assert.True(live.IsLive);
 
         await StopAsync(frontend);
@@ -29,9 +28,9 @@ public sealed class ShutdownTests(ClusterFixture fixture, ITestOutputHelper outp
     [Fact]
     public async Task A_silo_told_to_stop_finishes_and_exits_0_and_no_request_fails()
     {
-        var silo = fixture.Cluster.Silos[2];
-        await using var load = new Load(fixture.Cluster.Frontends.Select(frontend => frontend.Address));
-        await using var live = await LiveClient.ConnectAsync(await fixture.NewUserAsync(), fixture.Cluster.Frontends[0].Address);
+        var silo = Fixture.Cluster.Silos[2];
+        await using var load = new Load(Fixture.Cluster.Frontends.Select(frontend => frontend.Address));
+        await using var live = await LiveClient.ConnectAsync(await Fixture.NewUserAsync(), Fixture.Cluster.Frontends[0].Address);
         Assert.True(live.IsLive);
 
         await StopAsync(silo);

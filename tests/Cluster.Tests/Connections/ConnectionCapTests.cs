@@ -5,8 +5,7 @@ using System.Text.Json.Nodes;
 namespace Cluster.Tests.Connections;
 
 /// <summary>A user's cap over two frontends, with every process alive.</summary>
-[Collection(SharedCluster.Name)]
-public sealed class ConnectionCapTests(ClusterFixture fixture)
+public sealed class ConnectionCapTests(ClusterFixture fixture) : SharedClusterTests(fixture)
 {
     private const int Cap = 5;
     private static readonly TimeSpan GivenBackWithin = TimeSpan.FromSeconds(10);
@@ -14,7 +13,7 @@ public sealed class ConnectionCapTests(ClusterFixture fixture)
     [Fact]
     public async Task Of_six_connections_of_one_user_over_two_frontends_exactly_five_live()
     {
-        var user = await fixture.NewUserAsync();
+        var user = await Fixture.NewUserAsync();
         var clients = new List<LiveClient>();
         try
         {
@@ -49,7 +48,7 @@ public sealed class ConnectionCapTests(ClusterFixture fixture)
     {
         for (var round = 0; round < 3; round++)
         {
-            var user = await fixture.NewUserAsync();
+            var user = await Fixture.NewUserAsync();
             var clients = await Task.WhenAll(Enumerable.Range(0, Cap + 1).Select(i => LiveClient.ConnectAsync(user, Frontend(i))));
             try
             {
@@ -63,7 +62,7 @@ public sealed class ConnectionCapTests(ClusterFixture fixture)
         }
     }
 
-    private Uri Frontend(int i) => fixture.Cluster.Frontends[i % 2].Address;
+    private Uri Frontend(int i) => Fixture.Cluster.Frontends[i % 2].Address;
 
     private static async Task AssertFiveLiveAsync(IEnumerable<LiveClient> clients)
     {

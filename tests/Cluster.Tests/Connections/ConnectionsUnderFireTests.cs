@@ -4,20 +4,19 @@ using Marketplace.Cluster;
 namespace Cluster.Tests.Connections;
 
 /// <summary>What five connections of one user, and the sixth, see of processes that die.</summary>
-[Collection(SharedCluster.Name)]
-public sealed class ConnectionsUnderFireTests(ClusterFixture fixture, ITestOutputHelper output)
+public sealed class ConnectionsUnderFireTests(ClusterFixture fixture, ITestOutputHelper output) : SharedClusterTests(fixture)
 {
     private const int Cap = 5;
     private static readonly TimeSpan FreedWithin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
 
-    private LocalCluster Cluster => fixture.Cluster;
+    private LocalCluster Cluster => Fixture.Cluster;
 
     [Fact]
     public async Task Kill_9_of_a_frontend_frees_its_slots_within_15_seconds()
     {
         var (dying, other) = (Cluster.Frontends[0], Cluster.Frontends[1].Address);
-        var user = await fixture.NewUserAsync();
+        var user = await Fixture.NewUserAsync();
         var clients = await HoldFiveAsync(user, _ => dying.Address);
 
         dying.Kill();
@@ -44,7 +43,7 @@ public sealed class ConnectionsUnderFireTests(ClusterFixture fixture, ITestOutpu
     [Fact]
     public async Task Kill_9_of_a_silo_frees_no_slot_and_drops_no_connection()
     {
-        var user = await fixture.NewUserAsync();
+        var user = await Fixture.NewUserAsync();
         var clients = await HoldFiveAsync(user, i => Cluster.Frontends[i % 2].Address);
 
         foreach (var silo in Cluster.Silos)
@@ -64,7 +63,7 @@ public sealed class ConnectionsUnderFireTests(ClusterFixture fixture, ITestOutpu
     [Fact]
     public async Task A_restart_of_PostgreSQL_drops_no_connection()
     {
-        var user = await fixture.NewUserAsync();
+        var user = await Fixture.NewUserAsync();
         var clients = await HoldFiveAsync(user, i => Cluster.Frontends[i % 2].Address);
 
         await AssertSixthStaysOutAsync(user, "PostgreSQL", async () =>

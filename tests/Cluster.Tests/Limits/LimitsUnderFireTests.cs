@@ -3,12 +3,11 @@ using Marketplace.Cluster;
 
 namespace Cluster.Tests.Limits;
 
-[Collection(SharedCluster.Name)]
-public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelper output)
+public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelper output) : SharedClusterTests(fixture)
 {
     private const int Limit = 200;
 
-    private LocalCluster Cluster => fixture.Cluster;
+    private LocalCluster Cluster => Fixture.Cluster;
 
     [Fact]
     public async Task Four_hundred_requests_of_one_address_over_two_frontends_admit_exactly_two_hundred()
@@ -55,7 +54,7 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
         }
 
         await Cluster.Postgres.KillAsync();
-        await RecoveredAsync();
+        await Fixture.SettledAsync();
         output.WriteLine($"PostgreSQL killed and back; admitted so far {Volatile.Read(ref admitted)}");
         await stop.CancelAsync();
         await load;
@@ -75,22 +74,6 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
     }
 
     [Fact]
-    public async Task PostgreSQL_away_answers_503_and_recovers_by_itself()
-    {
-        await Cluster.Postgres.KillAsync();
-
-        using var client = ClientOf(ClusterFixture.NewAddress());
-        var startedAt = TimeProvider.System.GetTimestamp();
-        var status = await PingAsync(client, Cluster.Frontends[0]);
-        var took = TimeProvider.System.GetElapsedTime(startedAt);
-
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
-        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(5));
-        await RecoveredAsync();
-        Assert.Equal(HttpStatusCode.OK, await PingAsync(client, Cluster.Frontends[0]));
-    }
-
-    [Fact]
     public async Task No_silo_reachable_answers_503_in_about_two_seconds_and_recovers_by_itself()
     {
         foreach (var silo in Cluster.Silos)
@@ -105,12 +88,7 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(5));
-        foreach (var silo in Cluster.Silos)
-        {
-            await ClusterFixture.BackAsync(silo);
-        }
-
-        await RecoveredAsync();
+        await Fixture.SettledAsync();
         Assert.Equal(HttpStatusCode.OK, await PingAsync(client, Cluster.Frontends[0]));
     }
 
@@ -133,14 +111,4 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
             return 0;
         }
     }
-
-    private Task RecoveredAsync() => ClusterFixture.EventuallyAsync(
-        async () =>
-        {
-            using var client = ClientOf(ClusterFixture.NewAddress());
-            var statuses = await Task.WhenAll(Cluster.Frontends.Select(frontend => PingAsync(client, frontend)));
-            return statuses.All(status => status == HttpStatusCode.OK);
-        },
-        TimeSpan.FromSeconds(90),
-        "the cluster did not recover");
 }

@@ -3,15 +3,14 @@ using System.Net.Http.Json;
 
 namespace Cluster.Tests.Live;
 
-[Collection(SharedCluster.Name)]
-public sealed class LiveAcrossFrontendsTests(ClusterFixture fixture)
+public sealed class LiveAcrossFrontendsTests(ClusterFixture fixture) : SharedClusterTests(fixture)
 {
     [Fact]
     public async Task A_message_from_one_frontend_reaches_a_user_a_group_and_all_on_the_other()
     {
-        var (here, there) = (fixture.Cluster.Frontends[0].Address, fixture.Cluster.Frontends[1].Address);
-        var (user, other) = (await fixture.NewUserAsync(), await fixture.NewUserAsync());
-        var operatorUser = await fixture.NewUserAsync(ClusterFixture.Operator);
+        var (here, there) = (Fixture.Cluster.Frontends[0].Address, Fixture.Cluster.Frontends[1].Address);
+        var (user, other) = (await Fixture.NewUserAsync(), await Fixture.NewUserAsync());
+        var operatorUser = await Fixture.NewUserAsync(ClusterFixture.Operator);
         await using var sender = await LiveClient.ConnectAsync(other, here);
         await using var listener = await LiveClient.ConnectAsync(user, there);
         await using var bystander = await LiveClient.ConnectAsync(other, there);
