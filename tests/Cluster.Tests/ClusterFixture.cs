@@ -72,26 +72,7 @@ public sealed class ClusterFixture : IAsyncLifetime
             await BackAsync(process);
         }
 
-        await EventuallyAsync(
-            async () =>
-            {
-                using var client = new HttpClient { DefaultRequestHeaders = { { "X-Forwarded-For", NewAddress() } } };
-                foreach (var frontend in Cluster.Frontends)
-                {
-                    using var answer = await client.GetAsync(new Uri(frontend.Address, "/api/v1/ping"));
-                    if (!answer.IsSuccessStatusCode)
-                    {
-                        return false;
-                    }
-                }
-
-                await using var database = new NpgsqlConnection(Cluster.Postgres.ConnectionString);
-                await database.OpenAsync();
-                await using var leases = new NpgsqlCommand("SELECT count(*) FROM frontend_leases", database);
-                return await leases.ExecuteScalarAsync() is long count && count == Cluster.Frontends.Count;
-            },
-            TimeSpan.FromSeconds(90),
-            "the cluster did not settle");
+        await EventuallyAsync(IsSettledAsync, TimeSpan.FromSeconds(90), "the cluster did not settle");
     }
 
     /// <summary>Polls until <paramref name="condition"/> holds.</summary>
@@ -102,6 +83,32 @@ public sealed class ClusterFixture : IAsyncLifetime
         {
             Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < within, otherwise);
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System);
+        }
+    }
+
+    private async Task<bool> IsSettledAsync()
+    {
+        try
+        {
+            using var client = new HttpClient { DefaultRequestHeaders = { { "X-Forwarded-For", NewAddress() } } };
+            foreach (var frontend in Cluster.Frontends)
+            {
+                using var answer = await client.GetAsync(new Uri(frontend.Address, "/api/v1/ping"));
+                if (!answer.IsSuccessStatusCode)
+                {
+                    return false;
+                }
+            }
+
+            // Not from a pool: PostgreSQL may have been killed since the connection was opened.
+            await using var database = new NpgsqlConnection($"{Cluster.Postgres.ConnectionString};Pooling=false");
+            await database.OpenAsync();
+            await using var leases = new NpgsqlCommand("SELECT count(*) FROM frontend_leases", database);
+            return await leases.ExecuteScalarAsync() is long count && count == Cluster.Frontends.Count;
+        }
+        catch (Exception error) when (error is HttpRequestException or NpgsqlException)
+        {
+            return false;
         }
     }
 }
