@@ -19,7 +19,7 @@ help: ## List the targets
 run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreSQL; PORT=… for another port, ARGS=… for settings
 	@scripts/ensure postgresql
 	@echo "Building (the first time takes a minute or two) …"
-	@dotnet build Standalone --configuration $(CONFIGURATION) --verbosity quiet -clp:NoSummary
+	@dotnet build Standalone --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet Standalone/$(BIN)/Marketplace.Standalone.dll --Frontend:Port=$(PORT) $(ARGS)
 
 test: build ## Run all tests; closes with "N passed, N failed, N skipped"
@@ -28,18 +28,18 @@ test: build ## Run all tests; closes with "N passed, N failed, N skipped"
 build: ## Compile everything, warnings as errors
 	@scripts/ensure postgresql
 	@scripts/ensure nginx --optional
-	@dotnet build Marketplace.sln --configuration $(CONFIGURATION) --verbosity quiet -clp:NoSummary
+	@dotnet build Marketplace.sln --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 
 cluster: ## Start SILOS=3 silos, FRONTENDS=2 frontends, PostgreSQL and nginx on PORT=5000
 	@scripts/ensure postgresql
 	@scripts/ensure nginx --optional
-	@dotnet build Cluster --configuration $(CONFIGURATION) --verbosity quiet -clp:NoSummary
+	@dotnet build Cluster --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet Cluster/$(BIN)/Marketplace.Cluster.dll --silos $(SILOS) --frontends $(FRONTENDS) --port $(PORT) $(ARGS)
 
 bench: ## Measure the limiter against the limiter switched off, as a ratio (a few minutes)
 	@scripts/ensure postgresql
 	@scripts/ensure wrk
-	@dotnet build bench/Load --configuration $(CONFIGURATION) --verbosity quiet -clp:NoSummary
+	@dotnet build bench/Load --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll $(ARGS)
 
 fmt: ## Format the code

@@ -6,8 +6,8 @@ using Marketplace.Hosting;
 namespace Marketplace.Bench.Load;
 
 /// <summary>
-/// One silo and two frontends as processes, one frontend with the limiter on and one with it off, measured in turn. The
-/// limit is too high to be reached, so that both answer the same.
+/// Two clusters of PostgreSQL, one silo and one frontend as processes, one with the limiter on and one with it off, measured
+/// in turn while the other idles. The limit is too high to be reached, so that both answer the same.
 /// </summary>
 internal static class LimiterBenchmark
 {
@@ -18,7 +18,7 @@ internal static class LimiterBenchmark
         var directory = Path.Combine(Path.GetTempPath(), $"marketplace-bench-{Environment.ProcessId}");
         try
         {
-            Console.WriteLine("Starting PostgreSQL, one silo and two frontends …");
+            Console.WriteLine("Starting two clusters of one silo and one frontend each …");
             await using var limited = await StartAsync(directory, "limited", enabled: true);
             await using var unlimited = await StartAsync(directory, "unlimited", enabled: false);
             var on = new List<Wrk.Measurement>();
