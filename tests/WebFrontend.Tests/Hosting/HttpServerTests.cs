@@ -3,6 +3,8 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR.Client;
 
 namespace WebFrontend.Tests.Hosting;
 
@@ -66,6 +68,22 @@ public sealed class HttpServerTests : IAsyncLifetime
         var status = await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
 
         Assert.Equal("HTTP/1.1 503 Service Unavailable", status);
+    }
+
+    [Fact]
+    public async Task A_live_connection_outlives_the_request_time_out()
+    {
+        var user = await _app.RegisterAndLoginAsync("lives-on@example.org");
+        await using var live = new HubConnectionBuilder().WithUrl(new Uri(_app.Client.BaseAddress!, "/hubs/live"), options =>
+        {
+            options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken);
+            options.Transports = HttpTransportType.WebSockets;
+        }).Build();
+        await live.StartAsync();
+
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System); // twice what a request may take here
+
+        await live.InvokeAsync("JoinRoom", "lobby");
     }
 
     [Fact]
