@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Marketplace.Trouble;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -66,9 +65,8 @@ internal sealed class ExceptionToProblem : IExceptionHandler
     }
 
     /// <summary>No silo could be reached, it didn't answer in time, or its storage is away.</summary>
-    private static bool IsClusterTrouble(Exception error) => error is UnavailableException or TimeoutException
-        or SiloUnavailableException or OrleansMessageRejectionException or ClientNotAvailableException
-        or Orleans.Runtime.Messaging.ConnectionFailedException or Npgsql.NpgsqlException { IsTransient: true };
+    private static bool IsClusterTrouble(Exception error) =>
+        ClusterTrouble.IsTransient(error) || error is Npgsql.NpgsqlException { IsTransient: true };
 
     private static string Describe(BadHttpRequestException bad) => bad.InnerException switch
     {

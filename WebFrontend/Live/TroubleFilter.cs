@@ -1,4 +1,4 @@
-using Marketplace.WebFrontend.Realtime;
+using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Live;

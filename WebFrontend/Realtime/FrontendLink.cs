@@ -1,6 +1,7 @@
 using Marketplace.Realtime;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Hosting;
 
 namespace Marketplace.WebFrontend.Realtime;
 

@@ -1,7 +1,7 @@
 using Marketplace.Trouble;
 using Orleans.Runtime.Messaging;
 
-namespace Marketplace.WebFrontend.Realtime;
+namespace Marketplace.WebFrontend.Hosting;
 
 internal static class ClusterTrouble
 {
