@@ -14,6 +14,9 @@ public sealed class LimitsOptions : IValidatableObject
     /// <summary>200 requests / 15 min / address over everything under <c>/api</c>.</summary>
     public const string General = "general";
 
+    /// <summary>No request can cost more: the most that a limit can be.</summary>
+    public const int MaxPermitsPerRequest = 1_000_000_000;
+
     [Description("Whether requests are limited at all; off only for measurements.")]
     public bool Enabled { get; set; } = true;
 
@@ -48,16 +51,4 @@ public sealed class LimitsOptions : IValidatableObject
 
     private static bool IsPolicyName(string name) =>
         name.Length is > 0 and <= 64 && name.All(c => c is '-' or (>= 'a' and <= 'z') or (>= '0' and <= '9'));
-}
-
-/// <summary>A fixed window that starts with its first request, as express-rate-limit counts.</summary>
-public sealed class LimitPolicyOptions
-{
-    [Description("Requests admitted in one window.")]
-    [Range(1, 1_000_000_000)]
-    public int Limit { get; set; } = 200;
-
-    [Description("Length of the window.")]
-    [Range(typeof(TimeSpan), "00:00:01", "31.00:00:00")]
-    public TimeSpan Window { get; set; } = TimeSpan.FromMinutes(15);
 }

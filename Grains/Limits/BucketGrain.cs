@@ -1,93 +1,193 @@
+using Marketplace.Grains.Limits.Pools;
 using Marketplace.Grains.Limits.Storage;
 using Marketplace.Limits;
 using Marketplace.Trouble;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Marketplace.Grains.Limits;
 
-/// <summary>Loads, persists and answers; the rule is <see cref="FixedWindowBucket"/>'s.</summary>
+/// <summary>Loads, persists, recalls and answers; the rule is <see cref="Bucket"/>'s.</summary>
 internal sealed partial class BucketGrain(
-    IBucketStore store, IOptionsMonitor<LimitsOptions> options, TimeProvider clock, ILogger<BucketGrain> logger)
+    IBucketStore store, ILimitPolicies policies, LimitMeters meters, TimeProvider clock, ILogger<BucketGrain> logger)
     : Grain, IBucketGrain
 {
-    /// <summary>A write for every twentieth permit: what a crash may cost is 5 % of the limit.</summary>
-    private const int StepsPerWindow = 20;
-
     private static readonly TimeSpan HandOverWithin = TimeSpan.FromSeconds(2);
 
     private readonly long _startedAt = clock.GetTimestamp();
-    private FixedWindowBucket? _bucket;
+    private Bucket? _bucket;
     private long? _etag;
+
+    private string Key => this.GetPrimaryKeyString();
 
     private TimeSpan Now => clock.GetElapsedTime(_startedAt);
 
     public async ValueTask<PermitGrant> Exchange(PermitRequest request)
     {
-        // Loaded here and not on activation, so that storage trouble reaches the caller as such.
-        var bucket = _bucket ??= await LoadAsync();
-        while (bucket.Prepare(request, Now) is { } reservation)
+        if (_bucket is null)
         {
-            await PersistAsync(reservation);
-            bucket.Commit(reservation);
-            if (bucket.IsOpen(Now))
-            {
-                break; // else the write outlasted the window, and the next one has to be opened
-            }
+            await OpenAsync(request); // here and not on activation, so that storage trouble reaches the caller as such
+        }
+
+        var bucket = Current();
+        await PersistForAsync(request, bucket);
+        if (bucket.IsShortOf(request, Now) && await RecallAsync(bucket, request.Holder))
+        {
+            await PersistForAsync(request, bucket);
         }
 
         return bucket.Answer(request, Now);
     }
 
-    /// <summary>Leaves the exact count behind, so that an orderly move costs no permit.</summary>
+    public ValueTask<bool> HandBack(PermitHandBack handBack)
+    {
+        if (_bucket is not { } bucket)
+        {
+            return new(true);
+        }
+
+        var taken = bucket.TryHandBack(handBack, Now);
+        if (taken)
+        {
+            meters.Returned(bucket.Pool.Policy, handBack.Returned.Count);
+        }
+
+        SignalRecallAnswered(bucket);
+        foreach (var refused in bucket.TakeReopened(Now))
+        {
+            refused.Reopened(Key).Ignore();
+        }
+
+        return new(taken);
+    }
+
+    public async ValueTask<BucketView> Peek()
+    {
+        if (_bucket is not null)
+        {
+            return Current().View(Now);
+        }
+
+        var (policy, version) = PolicyOf(Key);
+        var pool = PermitPool.For(policy, lot: 0);
+        if (await store.ReadAsync(Key) is { } row)
+        {
+            pool.Restore(row.State, row.Age, Now);
+        }
+
+        return new Bucket(pool, version).View(Now);
+    }
+
+    public async ValueTask Reset()
+    {
+        var (policy, version) = PolicyOf(Key);
+        var bucket = new Bucket(PermitPool.For(policy, NewLot()), version);
+        if (_bucket is null)
+        {
+            if (await store.ReadAsync(Key) is not { } row)
+            {
+                return; // nothing is counted
+            }
+
+            _etag = row.Etag;
+        }
+
+        await PersistAsync(bucket.Pool.Exact(Now));
+        _bucket = bucket;
+    }
+
+    /// <summary>Leaves the exact count behind, and who holds leases, so that an orderly move costs no permit.</summary>
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        if (_bucket is not { } bucket || !bucket.IsOpen(Now) || bucket.Granted == bucket.Reserved)
+        if (_bucket is not { } bucket)
         {
             return;
         }
 
+        _bucket = null; // whatever comes now is void
+        var handOver = bucket.HandOver(Now);
+        if (handOver is null && bucket.Pool.ResetsIn(Now) == TimeSpan.Zero)
+        {
+            return; // nothing is used: the row doesn't matter any more
+        }
+
         try
         {
-            await PersistAsync(new(Opens: false, bucket.Granted, EndsAt: default)).WaitAsync(HandOverWithin, clock, cancellationToken);
+            await PersistAsync(bucket.Pool.Exact(Now), handOver?.ToJson()).WaitAsync(HandOverWithin, clock, cancellationToken);
         }
 #pragma warning disable CA1031 // whatever failed, the row then says what a crash would have left
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            LogNotHandedOver(this.GetPrimaryKeyString(), error.Message);
+            LogNotHandedOver(Key, error.Message);
         }
     }
 
-    private async Task<FixedWindowBucket> LoadAsync()
-    {
-        var key = this.GetPrimaryKeyString();
-        if (!options.CurrentValue.Policies.TryGetValue(BucketKey.Parse(key).Policy, out var policy))
-        {
-            throw new ArgumentException($"There is no policy of that name on this silo; Limits:Policies must be alike everywhere.");
-        }
+    /// <summary>Lots of no two activations have the same name.</summary>
+    private static long NewLot() => Random.Shared.NextInt64(long.MaxValue / 2);
 
-        var bucket = new FixedWindowBucket(
-            policy.Limit, policy.Window, Math.Max(1, policy.Limit / StepsPerWindow), Random.Shared.NextInt64(long.MaxValue / 2));
-        if (await store.ReadAsync(key) is { } row)
+    private (LimitPolicyOptions Policy, int Version) PolicyOf(string key) =>
+        policies.Find(BucketKey.Parse(key).Policy) is { } policy
+            ? (policy.Options, policy.Version)
+            : throw new ArgumentException("There is no policy of that name on this silo; Limits:Policies must be alike everywhere.");
+
+    /// <summary>The bucket, under the policy as it is now.</summary>
+    private Bucket Current()
+    {
+        var bucket = _bucket ?? throw new UnavailableException("The bucket is moving.");
+        var (policy, version) = PolicyOf(Key);
+        if (version != bucket.PolicyVersion)
         {
-            _etag = row.Etag;
-            if (row.Remaining > TimeSpan.Zero)
-            {
-                bucket.Restore(row.Reserved, row.Remaining, Now);
-            }
+            bucket.Adopt(policy, version, NewLot(), Now);
         }
 
         return bucket;
     }
 
-    private async Task PersistAsync(Reservation reservation)
+    /// <summary>One round trip, whether the partition is new or known.</summary>
+    private async Task OpenAsync(PermitRequest request)
+    {
+        var (policy, version) = PolicyOf(Key);
+        var bucket = new Bucket(PermitPool.For(policy, NewLot()), version);
+        var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
+        var opened = await store.OpenAsync(new(Key, first.State, first.Life, Etag: null))
+            ?? throw new UnavailableException("Another activation of this bucket has written.");
+        meters.Wrote();
+        _etag = opened.Etag;
+        if (opened.Existing is not { } row)
+        {
+            bucket.Pool.Commit(first);
+        }
+        else
+        {
+            bucket.Pool.Restore(row.State, row.Age, Now);
+            if (row.HandOver is { } json)
+            {
+                bucket.TakeOver(BucketHandOver.FromJson(json), row.Age, CallbackOf, Now);
+            }
+        }
+
+        _bucket = bucket;
+    }
+
+    private IPermitHolder CallbackOf(string grainId) => GrainFactory.GetGrain(GrainId.Parse(grainId)).AsReference<IPermitHolder>();
+
+    private async Task PersistForAsync(PermitRequest request, Bucket bucket)
+    {
+        // More than once when the write outlasted what it was for.
+        while (bucket.Prepare(request, Now) is { } reservation)
+        {
+            await PersistAsync(reservation);
+            bucket.Pool.Commit(reservation);
+        }
+    }
+
+    private async Task PersistAsync(Reservation reservation, string? handOver = null)
     {
         try
         {
-            _etag = await store.WriteAsync(new(
-                this.GetPrimaryKeyString(), reservation.Opens, reservation.Reserved, reservation.EndsAt - Now, _etag))
+            _etag = await store.WriteAsync(new(Key, reservation.State, reservation.Life, _etag, handOver))
                 ?? throw new UnavailableException("Another activation of this bucket has written.");
+            meters.Wrote();
         }
         catch
         {

@@ -9,17 +9,29 @@ namespace Marketplace.Grains.Limits;
 
 public static class LimitsSiloBuilderExtensions
 {
-    /// <summary>A bucket that nobody asked for this long leaves memory; its row has all it needs to come back.</summary>
-    private static readonly TimeSpan CollectionAge = TimeSpan.FromMinutes(2);
+    /// <summary>
+    /// A bucket that nobody asked for this long leaves memory; its row has all it needs to come back. Short, since a flood of
+    /// addresses leaves one bucket each.
+    /// </summary>
+    private static readonly TimeSpan CollectionAge = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often that is looked for.</summary>
+    private static readonly TimeSpan CollectionQuantum = TimeSpan.FromSeconds(10);
 
     /// <summary>Adds buckets, persisted in PostgreSQL. Idempotent.</summary>
     public static ISiloBuilder AddLimits(this ISiloBuilder silo)
     {
         silo.Services.AddSettings<LimitsOptions>(LimitsOptions.Section);
+        silo.Services.TryAddSingleton<LimitPolicies>();
+        silo.Services.TryAddSingleton<ILimitPolicies>(provider => provider.GetRequiredService<LimitPolicies>());
         silo.Services.TryAddSingleton<IBucketStore, PostgresBucketStore>();
+        silo.Services.TryAddSingleton<LimitMeters>();
         silo.Services.AddHostedService<BucketSweeper>();
         silo.Configure<GrainCollectionOptions>(options =>
-            options.ClassSpecificCollectionAge[typeof(BucketGrain).FullName!] = CollectionAge);
+        {
+            options.CollectionQuantum = CollectionQuantum;
+            options.ClassSpecificCollectionAge[typeof(BucketGrain).FullName!] = CollectionAge;
+        });
         return silo;
     }
 }

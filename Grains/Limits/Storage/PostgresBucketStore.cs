@@ -1,3 +1,4 @@
+using Marketplace.Grains.Limits.Pools;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -7,91 +8,143 @@ namespace Marketplace.Grains.Limits.Storage;
 internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
 {
     private const string Read = """
-        SELECT key, reserved, expires_at - now(), etag FROM limit_buckets WHERE key = ANY($1)
+        SELECT key, etag, true, state, now() - written_at, hand_over::text
+        FROM limit_buckets WHERE key = ANY($1) AND expires_at > now()
         """;
 
     /// <summary>
-    /// Rows are locked in the order of their keys, so that two silos with overlapping batches can't deadlock. A writer that
-    /// saw no row (a null etag) loses to any row; one that doesn't open a window needs its row to be there.
+    /// Rows are locked in the order of their keys, so that two silos with overlapping batches can't deadlock. What the last part
+    /// reads is the table as it was before; a hand-over counts only for the one whose statement took it out.
     /// </summary>
+    private const string Open = """
+        WITH input AS MATERIALIZED (
+          SELECT key, state::bigint[] AS state, life FROM unnest($1, $2, $3) AS input (key, state, life) ORDER BY key),
+        opened AS (
+          INSERT INTO limit_buckets AS bucket (key, state, etag, written_at, expires_at)
+          SELECT key, state, nextval('limit_bucket_etag'), now(), now() + life FROM input
+          ON CONFLICT (key) DO UPDATE SET
+            state = excluded.state, etag = excluded.etag, previous_etag = NULL, written_at = excluded.written_at,
+            expires_at = excluded.expires_at, hand_over = NULL
+          WHERE bucket.expires_at <= now()
+          RETURNING key, etag),
+        taken AS (
+          UPDATE limit_buckets bucket SET hand_over = NULL, etag = nextval('limit_bucket_etag')
+          FROM input WHERE bucket.key = input.key AND bucket.hand_over IS NOT NULL AND bucket.expires_at > now()
+          RETURNING bucket.key, bucket.etag)
+        SELECT key, etag, false, NULL, NULL, NULL FROM opened
+        UNION ALL
+        SELECT bucket.key, coalesce(taken.etag, bucket.etag), true, bucket.state, now() - bucket.written_at,
+          CASE WHEN taken.key IS NOT NULL THEN bucket.hand_over::text END
+        FROM input JOIN limit_buckets bucket USING (key) LEFT JOIN taken USING (key)
+        WHERE bucket.expires_at > now()
+        """;
+
+    /// <summary>A writer that saw no row (a null etag) loses to any row.</summary>
     private const string Write = """
         WITH input AS MATERIALIZED (
-          SELECT * FROM unnest($1, $2, $3, $4, $5) AS input (key, opens, reserved, remaining, etag) ORDER BY key),
-        opened AS (
-          INSERT INTO limit_buckets AS bucket (key, reserved, etag, previous_etag, expires_at)
-          SELECT key, reserved, nextval('limit_bucket_etag'), etag, now() + remaining FROM input WHERE opens
-          ON CONFLICT (key) DO UPDATE SET
-            reserved = excluded.reserved, etag = excluded.etag, previous_etag = excluded.previous_etag,
-            expires_at = excluded.expires_at
-          WHERE bucket.etag = excluded.previous_etag
-          RETURNING key, etag),
-        extended AS (
-          UPDATE limit_buckets bucket
-          SET reserved = input.reserved, etag = nextval('limit_bucket_etag'), previous_etag = input.etag
-          FROM input
-          WHERE NOT input.opens AND bucket.key = input.key AND bucket.etag = input.etag
-          RETURNING bucket.key, bucket.etag)
-        SELECT key, etag FROM opened UNION ALL SELECT key, etag FROM extended
+          SELECT * FROM unnest($1, $2, $3, $4, $5) AS input (key, state, life, etag, hand_over) ORDER BY key)
+        INSERT INTO limit_buckets AS bucket (key, state, etag, previous_etag, written_at, expires_at, hand_over)
+        SELECT key, state::bigint[], nextval('limit_bucket_etag'), etag, now(), now() + life, hand_over::jsonb FROM input
+        ON CONFLICT (key) DO UPDATE SET
+          state = excluded.state, etag = excluded.etag, previous_etag = excluded.previous_etag,
+          written_at = excluded.written_at, expires_at = excluded.expires_at, hand_over = excluded.hand_over
+        WHERE bucket.etag = excluded.previous_etag
+        RETURNING key, etag
         """;
 
     private readonly NpgsqlDataSource _dataSource;
     private readonly GroupCommit<string, BucketRow?> _reads;
+    private readonly GroupCommit<BucketWrite, OpenedBucket?> _opens;
     private readonly GroupCommit<BucketWrite, long?> _writes;
 
     public PostgresBucketStore(NpgsqlDataSource dataSource)
     {
         _dataSource = dataSource;
         _reads = new(ReadBatchAsync, IsFaultOfOne);
+        _opens = new(OpenBatchAsync, IsFaultOfOne);
         _writes = new(WriteBatchAsync, IsFaultOfOne);
     }
 
     public ValueTask<BucketRow?> ReadAsync(string key) => _reads.ExecuteAsync(key);
+
+    public ValueTask<OpenedBucket?> OpenAsync(BucketWrite first) => _opens.ExecuteAsync(first);
 
     public ValueTask<long?> WriteAsync(BucketWrite write) => _writes.ExecuteAsync(write);
 
     public async ValueTask DisposeAsync()
     {
         await _reads.DisposeAsync();
+        await _opens.DisposeAsync();
         await _writes.DisposeAsync();
     }
 
     private async Task<IReadOnlyList<BucketRow?>> ReadBatchAsync(IReadOnlyList<string> keys)
     {
-        var rows = new Dictionary<string, BucketRow>(StringComparer.Ordinal);
         await using var command = _dataSource.CreateCommand(Read);
         command.Parameters.Add(new() { Value = keys.Distinct(StringComparer.Ordinal).ToArray() });
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            rows[reader.GetString(0)] = new(reader.GetInt32(1), reader.GetTimeSpan(2), reader.GetInt64(3));
-        }
+        var rows = await ReadRowsAsync(command);
+        return [.. keys.Select(key => rows.TryGetValue(key, out var row) ? row.Existing : null)];
+    }
 
-        return [.. keys.Select(key => rows.TryGetValue(key, out var row) ? row : (BucketRow?)null)];
+    private async Task<IReadOnlyList<OpenedBucket?>> OpenBatchAsync(IReadOnlyList<BucketWrite> writes)
+    {
+        var distinct = Distinct(writes);
+        await using var command = _dataSource.CreateCommand(Open);
+        AddStates(command, distinct.Values);
+        var rows = await ReadRowsAsync(command);
+        return [.. writes.Select(write =>
+            ReferenceEquals(distinct[write.Key], write) && rows.TryGetValue(write.Key, out var row) ? row : (OpenedBucket?)null)];
     }
 
     private async Task<IReadOnlyList<long?>> WriteBatchAsync(IReadOnlyList<BucketWrite> writes)
     {
-        // Two activations of one bucket on one silo would put a key into a batch twice: only the first can win.
-        var distinct = writes.DistinctBy(write => write.Key, StringComparer.Ordinal).ToList();
+        var distinct = Distinct(writes);
         var etags = new Dictionary<string, long>(StringComparer.Ordinal);
         await using var command = _dataSource.CreateCommand(Write);
-        Add(distinct.Select(write => write.Key), NpgsqlDbType.Text);
-        Add(distinct.Select(write => write.Opens), NpgsqlDbType.Boolean);
-        Add(distinct.Select(write => write.Reserved), NpgsqlDbType.Integer);
-        Add(distinct.Select(write => write.Remaining), NpgsqlDbType.Interval);
-        Add(distinct.Select(write => write.Etag), NpgsqlDbType.Bigint);
+        AddStates(command, distinct.Values);
+        Add(command, distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+        Add(command, distinct.Values.Select(write => write.HandOver), NpgsqlDbType.Text);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
             etags[reader.GetString(0)] = reader.GetInt64(1);
         }
 
-        var winners = distinct.ToDictionary(write => write.Key, StringComparer.Ordinal);
         return [.. writes.Select(write =>
-            winners[write.Key] == write && etags.TryGetValue(write.Key, out var etag) ? etag : (long?)null)];
+            ReferenceEquals(distinct[write.Key], write) && etags.TryGetValue(write.Key, out var etag) ? etag : (long?)null)];
+    }
 
-        void Add<T>(IEnumerable<T> values, NpgsqlDbType type) =>
-            command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
+    /// <summary>Two activations of one bucket on one silo would put a key into a batch twice: only the first can win.</summary>
+    private static Dictionary<string, BucketWrite> Distinct(IReadOnlyList<BucketWrite> writes) =>
+        writes.DistinctBy(write => write.Key, StringComparer.Ordinal).ToDictionary(write => write.Key, StringComparer.Ordinal);
+
+    private static void AddStates(NpgsqlCommand command, IReadOnlyCollection<BucketWrite> writes)
+    {
+        Add(command, writes.Select(write => write.Key), NpgsqlDbType.Text);
+        Add(command, writes.Select(write => $"{{{string.Join(',', write.State.ToNumbers())}}}"), NpgsqlDbType.Text);
+        Add(command, writes.Select(write => write.Life), NpgsqlDbType.Interval);
+    }
+
+    private static void Add<T>(NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType type) =>
+        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
+
+    private static async Task<Dictionary<string, OpenedBucket>> ReadRowsAsync(NpgsqlCommand command)
+    {
+        var rows = new Dictionary<string, OpenedBucket>(StringComparer.Ordinal);
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            var etag = reader.GetInt64(1);
+            rows[reader.GetString(0)] = new(etag, reader.GetBoolean(2)
+                ? new(
+                    StoredPermits.FromNumbers(await reader.GetFieldValueAsync<long[]>(3)),
+                    reader.GetTimeSpan(4),
+                    etag,
+                    await reader.IsDBNullAsync(5) ? null : reader.GetString(5))
+                : null);
+        }
+
+        return rows;
     }
 
     /// <summary>A statement that PostgreSQL refused for its data, rather than a connection that failed.</summary>

@@ -1,0 +1,319 @@
+using Marketplace.Grains.Limits.Pools;
+using Marketplace.Limits;
+
+namespace Marketplace.Grains.Limits;
+
+/// <summary>
+/// The rule of one bucket, without I/O: who gets how many permits, what must be persisted first, and who is asked for permits
+/// back before anybody is refused.
+/// </summary>
+/// <remarks>
+/// <para>A permit's way: it is <b>free</b> in the pool; <b>reserved</b>, once the store has been told that it may have been
+/// granted; <b>granted</b> to a holder (a frontend), which has a lease on it; and then spent on a request, or handed back.</para>
+/// <para><b>1. Never over.</b> What may be granted is persisted before it is granted (Hi-Lo), and the row's etag lets one writer
+/// through. A bucket that starts from a row counts all that is reserved there as granted. A predecessor that still runs may
+/// grant up to the reservation it wrote and no further, since its next write meets another etag: so the grants of all activations
+/// lie in disjoint reservations whose sum is at most the limit. What a crash costs is what was reserved and not granted, at most
+/// one step; what the crash of a frontend costs is what it had in hand, at most one step too.</para>
+/// <para><b>2. Counted where it is spent.</b> Each lease ends, on the holder no later than here, and the pools count a permit for as
+/// long as its lease may be spent and for the window after that. The arguments are theirs: <see cref="WindowPool"/>,
+/// <see cref="LevelPool"/>.</para>
+/// <para><b>3. Nothing is granted twice.</b> A holder numbers its requests and repeats one until it is answered. A repeat of the last
+/// request gets the answer it got; an older one gets nothing.</para>
+/// <para><b>4. Nothing is returned twice.</b> Returns have numbers of their own, and one message more carries the last number
+/// always: a late repeat is known by it. Nobody returns more than this activation granted to it or recognised as its own, and a
+/// lot's name is random for every activation (windows), so that a return that an earlier activation took is void here.</para>
+/// <para><b>5. Exact.</b> While all live, nobody is refused while another holds an unspent permit: before a bucket grants less than
+/// is wanted it recalls from everyone who may have some. The recall names the last request that was answered, so that a holder
+/// whose answer is still under way waits for it and hands that back too. A holder that doesn't answer in time is passed over
+/// until it speaks again. When permits come back after a refusal, those who were refused are told.</para>
+/// </remarks>
+internal sealed class Bucket(PermitPool pool, int policyVersion)
+{
+    /// <summary>Longer than any holder repeats a request.</summary>
+    private static readonly TimeSpan RememberedFor = TimeSpan.FromMinutes(1);
+
+    private readonly Dictionary<Guid, BucketHolder> _holders = [];
+    private readonly HashSet<Guid> _refused = [];
+    private long _round;
+
+    public PermitPool Pool { get; private set; } = pool;
+
+    public int PolicyVersion { get; private set; } = policyVersion;
+
+    /// <summary>Goes on under a changed policy with the counts kept; leases of the old version are void once holders hear of it.</summary>
+    public void Adopt(LimitPolicyOptions policy, int version, long lot, TimeSpan now)
+    {
+        var counts = PermitPool.For(policy, lot);
+        if (counts.GetType() == Pool.GetType())
+        {
+            Pool.Adopt(policy);
+        }
+        else
+        {
+            counts.Carry(Math.Max(0, Pool.Policy.Limit - Pool.Free(now)), now);
+            Pool = counts;
+        }
+
+        PolicyVersion = version;
+    }
+
+    /// <summary>What must be persisted before <paramref name="request"/> can be answered as well as it can be, or null.</summary>
+    public Reservation? Prepare(in PermitRequest request, TimeSpan now) => IsRepeat(request)
+        ? null
+        : Pool.Prepare(WantedOf(request) + SpareFor(request, now), renews: request.Held > 0, now);
+
+    /// <summary>Whether the request will be granted less than it wants while others hold permits that could be recalled.</summary>
+    public bool IsShortOf(in PermitRequest request, TimeSpan now) =>
+        !IsRepeat(request) && WantedOf(request) > Pool.Grantable(now) && WantedOf(request) > Pool.Free(now);
+
+    /// <summary>Starts a recall from everyone but the one who asks.</summary>
+    /// <returns>The recall's name and whom to ask; none if nobody has any.</returns>
+    public (long Round, List<RecallTarget> Targets) Recall(Guid except, TimeSpan now)
+    {
+        _round++;
+        var targets = new List<RecallTarget>();
+        foreach (var (id, holder) in _holders)
+        {
+            Settle(holder, now);
+            if (id != except && holder is { MayHave: true, IsSilent: false, Callback: { } callback })
+            {
+                holder.Recalled = _round;
+                targets.Add(new(callback, holder.Sequence));
+            }
+        }
+
+        return (_round, targets);
+    }
+
+    /// <summary>Passes over those who have not answered a recall.</summary>
+    public void GiveUp(long round)
+    {
+        foreach (var holder in _holders.Values)
+        {
+            holder.IsSilent |= holder.Recalled == round && holder.Answered < round;
+        }
+    }
+
+    /// <summary>Takes permits back.</summary>
+    /// <returns>
+    /// False when the holder doesn't know yet what it was granted last, so that what it says it has can't be relied on: the return
+    /// is to be repeated with the next request.
+    /// </returns>
+    public bool TryHandBack(in PermitHandBack handBack, TimeSpan now)
+    {
+        if (!_holders.TryGetValue(handBack.Holder, out var holder))
+        {
+            return true;
+        }
+
+        holder.IsSilent = false;
+        holder.Answered = Math.Max(holder.Answered, handBack.Round);
+        if (handBack.Seen != holder.Sequence)
+        {
+            return false;
+        }
+
+        Report(holder, handBack.Returned, handBack.Held, now);
+        return true;
+    }
+
+    /// <summary>Whether all who were asked have answered a recall.</summary>
+    public bool IsAnswered(long round) =>
+        !_holders.Values.Any(holder => holder.Recalled == round && holder.Answered < round);
+
+    /// <summary>Those who were refused and may ask again, since permits have come back; each is told once.</summary>
+    public List<IPermitHolder> TakeReopened(TimeSpan now)
+    {
+        if (_refused.Count == 0 || Pool.Free(now) <= 0)
+        {
+            return [];
+        }
+
+        var told = _refused.Select(id => _holders.GetValueOrDefault(id)?.Callback).OfType<IPermitHolder>().ToList();
+        _refused.Clear();
+        return told;
+    }
+
+    /// <summary>Answers from what is reserved.</summary>
+    public PermitGrant Answer(in PermitRequest request, TimeSpan now)
+    {
+        if (IsRepeat(request))
+        {
+            var known = _holders[request.Holder];
+            return request.Sequence == known.Sequence && Pool.Knows(known.LastGrant.Lot, now)
+                ? known.LastGrant with { EndsIn = known.LastGrant.EndsIn - (now - known.AnsweredAt) }
+                : Grant(0, 0, TimeSpan.Zero, now);
+        }
+
+        DropStrangers(now);
+        var holder = HolderOf(request.Holder);
+        holder.Callback = request.Callback ?? holder.Callback;
+        holder.IsSilent = false;
+        Report(holder, request.Returned, request.Held, now);
+
+        var wanted = WantedOf(request);
+        var granted = Math.Min(wanted + SpareFor(request, now), Pool.Grantable(now));
+        var (lot, endsIn) = Pool.Grant(granted, now);
+        holder.Add(lot, granted);
+        holder.InHand += granted;
+        holder.EndsAt = now + endsIn;
+        holder.Sequence = request.Sequence;
+        holder.AnsweredAt = now;
+        holder.LastGrant = Grant(granted, lot, endsIn, now);
+        if (granted < wanted)
+        {
+            _refused.Add(request.Holder);
+        }
+
+        return holder.LastGrant;
+    }
+
+    /// <summary>Who holds what, for a successor.</summary>
+    public BucketHandOver? HandOver(TimeSpan now)
+    {
+        foreach (var holder in _holders.Values)
+        {
+            Settle(holder, now);
+        }
+
+        return BucketHandOver.Of(Pool, _holders.Select(entry => (entry.Key, entry.Value)), now);
+    }
+
+    /// <summary>Takes over what a predecessor handed over, after the pool has been restored from the same row.</summary>
+    public void TakeOver(BucketHandOver handOver, TimeSpan age, Func<string, IPermitHolder> callbackOf, TimeSpan now)
+    {
+        Pool.Lots = handOver.Lots;
+        foreach (var state in handOver.Holders)
+        {
+            var endsIn = TimeSpan.FromTicks(state.EndsInTicks) - age;
+            var holder = new BucketHolder
+            {
+                Callback = state.Callback is { } callback ? callbackOf(callback) : null,
+                Sequence = state.Sequence,
+                AnsweredAt = now,
+                EndsAt = now + endsIn,
+                Returned = state.Returned,
+                InHand = Pool.See(0, state.InHand, 0, now),
+            };
+            foreach (var lot in state.Lots)
+            {
+                holder.Add(lot.Lot, lot.Count);
+            }
+
+            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn, now);
+            _holders.Add(state.Id, holder);
+        }
+    }
+
+    public BucketView View(TimeSpan now)
+    {
+        foreach (var holder in _holders.Values)
+        {
+            Settle(holder, now);
+        }
+
+        return new(
+            Pool.Policy.Limit,
+            Pool.Policy.Limit - Pool.Free(now),
+            _holders.Values.Sum(holder => holder.InHand),
+            _holders.Values.Count(holder => holder.InHand > 0),
+            Math.Max(0, Pool.Free(now)),
+            Pool.ResetsIn(now),
+            PolicyVersion);
+    }
+
+    private static int WantedOf(in PermitRequest request) => Math.Clamp(request.Wanted, 0, LimitsOptions.MaxPermitsPerRequest);
+
+    /// <summary>
+    /// What to grant beyond what is wanted: as the holder's demand goes, at most a step in hand, and no more than its share of
+    /// what is left, so that leases shrink to single permits as the bucket empties between several holders.
+    /// </summary>
+    private int SpareFor(in PermitRequest request, TimeSpan now)
+    {
+        var left = Pool.Free(now) - WantedOf(request);
+        if (request.Spare <= 0 || left <= 0)
+        {
+            return 0;
+        }
+
+        var sharers = 1;
+        foreach (var (id, holder) in _holders)
+        {
+            sharers += holder.InHand > 0 && id != request.Holder ? 1 : 0;
+        }
+
+        return Math.Max(0, Math.Min(request.Spare, Math.Min(Pool.Step - Math.Max(0, request.Held), left / sharers)));
+    }
+
+    private bool IsRepeat(in PermitRequest request) =>
+        _holders.TryGetValue(request.Holder, out var holder) && request.Sequence <= holder.Sequence;
+
+    private BucketHolder HolderOf(Guid id)
+    {
+        if (!_holders.TryGetValue(id, out var holder))
+        {
+            _holders.Add(id, holder = new());
+        }
+
+        return holder;
+    }
+
+    /// <summary>Takes over what a holder hands back, once, and what it says it has: the rest of what it had has been spent.</summary>
+    private void Report(BucketHolder holder, in PermitReturn returned, int held, TimeSpan now)
+    {
+        Settle(holder, now);
+        var count = 0;
+        if (returned.Sequence > holder.Returned)
+        {
+            holder.Returned = returned.Sequence;
+            count = holder.Remove(returned.Lot, returned.Count);
+            Pool.TakeBack(returned.Lot, count);
+        }
+
+        var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, now);
+        holder.Add(Pool.LotOfClaims, inHand - holder.InHand);
+        holder.InHand = Math.Min(inHand, holder.InLots);
+    }
+
+    /// <summary>Forgets what can no longer be spent or handed back.</summary>
+    private void Settle(BucketHolder holder, TimeSpan now)
+    {
+        holder.Forget(Pool, now);
+        if (holder.InHand > 0 && Pool.EndsWithLease && holder.EndsAt <= now)
+        {
+            Pool.See(holder.InHand, 0, 0, now);
+            holder.InHand = 0;
+        }
+    }
+
+    /// <summary>Holders that have nothing and have not asked for long: frontends come and go.</summary>
+    private void DropStrangers(TimeSpan now)
+    {
+        foreach (var (id, holder) in _holders)
+        {
+            Settle(holder, now);
+            if (holder.InHand == 0 && (Pool.EndsWithLease || !holder.MayHave) && now - holder.AnsweredAt > RememberedFor)
+            {
+                _holders.Remove(id);
+                _refused.Remove(id);
+            }
+        }
+    }
+
+    private PermitGrant Grant(int granted, long lot, TimeSpan endsIn, TimeSpan now) => new(
+        granted,
+        lot,
+        endsIn,
+        Pool.ResetsIn(now),
+        Pool.RetryIn(now),
+        Math.Max(0, Pool.Free(now)),
+        Pool.Policy.Limit,
+        Pool.Policy.Window,
+        PolicyVersion);
+}
+
+/// <summary>Whom a bucket asks for permits back.</summary>
+/// <param name="Callback">The holder.</param>
+/// <param name="Answered">Its last request that was answered.</param>
+internal readonly record struct RecallTarget(IPermitHolder Callback, long Answered);
