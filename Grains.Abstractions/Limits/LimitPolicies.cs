@@ -1,35 +1,30 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.Limits;
 
 /// <summary>The configured policies, and in their place those that an operator has changed.</summary>
-public sealed class LimitPolicies(IOptionsMonitor<LimitsOptions> configured) : ILimitPolicies
+public sealed class LimitPolicies(IOptions<LimitsOptions> configured) : ILimitPolicies
 {
-    private volatile ImmutableDictionary<string, VersionedPolicy> _changed = ImmutableDictionary<string, VersionedPolicy>.Empty;
-    private volatile ImmutableDictionary<string, VersionedPolicy> _configured = ImmutableDictionary<string, VersionedPolicy>.Empty;
+    private readonly ConcurrentDictionary<string, FollowedPolicy> _followed = new(
+        configured.Value.Policies.Select(policy =>
+            KeyValuePair.Create(policy.Key, new FollowedPolicy(new(Version: 0, policy.Value)))),
+        StringComparer.Ordinal);
 
-    public VersionedPolicy? Find(string name)
+    public VersionedPolicy? Find(string name) => Follow(name)?.Current;
+
+    public FollowedPolicy? Follow(string name) => _followed.GetValueOrDefault(name);
+
+    /// <summary>Puts what operators have changed in place; names that are not configured are left out.</summary>
+    public void Replace(ImmutableDictionary<string, VersionedPolicy> changed)
     {
-        if (_changed.TryGetValue(name, out var changed))
+        foreach (var (name, policy) in changed)
         {
-            return changed;
+            if (Follow(name) is { } followed)
+            {
+                followed.Current = policy;
+            }
         }
-
-        if (!configured.CurrentValue.Policies.TryGetValue(name, out var options))
-        {
-            return null;
-        }
-
-        if (!_configured.TryGetValue(name, out var known) || known.Options != options)
-        {
-            known = new(Version: 0, options);
-            _configured = _configured.SetItem(name, known);
-        }
-
-        return known;
     }
-
-    /// <summary>Puts what operators have changed in place, all at once.</summary>
-    public void Replace(ImmutableDictionary<string, VersionedPolicy> changed) => _changed = changed;
 }
