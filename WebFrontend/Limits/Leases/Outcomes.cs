@@ -12,7 +12,12 @@ internal sealed class UncountedLease(RefusalReason reason, PermitStatus status) 
 }
 
 /// <summary>Several permits of one request, or one that was bought otherwise than from a <see cref="Lot"/> alone.</summary>
-internal sealed class PermitsLease(BucketRateLimiter limiter, long lot, int permits, PermitStatus status) : BucketLease
+/// <param name="limiter">Whose permits they are.</param>
+/// <param name="lot">The lot that they were spent from.</param>
+/// <param name="permits">How many.</param>
+/// <param name="useEpoch">Under a concurrency limit the lease under which they are in use; else null.</param>
+/// <param name="status">Where the partition stood.</param>
+internal sealed class PermitsLease(BucketRateLimiter limiter, long lot, int permits, int? useEpoch, PermitStatus status) : BucketLease
 {
     private int _isGivenBack;
 
@@ -24,14 +29,14 @@ internal sealed class PermitsLease(BucketRateLimiter limiter, long lot, int perm
     {
         if (Interlocked.Exchange(ref _isGivenBack, 1) == 0)
         {
-            limiter.GiveBack(lot, permits);
+            limiter.GiveBack(lot, permits, useEpoch);
         }
     }
 
     /// <summary>Under a concurrency limit the permits are free again when the request ends.</summary>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && limiter.IsConcurrency)
+        if (disposing && useEpoch is not null)
         {
             GiveBack();
         }
