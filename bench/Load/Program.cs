@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Marketplace.Bench.Load;
 using Marketplace.Bench.Load.Reporting;
@@ -27,7 +28,7 @@ try
     {
         Console.WriteLine($"== {scenario.Name}: {scenario.Summary}");
         var section = new Section(scenario);
-        section.Machine(Machine.Describe()); // first: what is started next makes the machine busy
+        section.Machine(await Machine.DescribeAsync(stopping.Token)); // first: what is started next makes it busy
         await using (var workbench = new Workbench(options, stopping.Token))
         {
             await scenario.RunAsync(workbench, section);
@@ -49,6 +50,11 @@ catch (StartupException error)
 {
     await Console.Error.WriteLineAsync(error.Message);
     return MarketplaceProcess.ExitCodeOfBadSettings;
+}
+catch (Exception error) when (error is IOException or SocketException or HttpRequestException)
+{
+    await Console.Error.WriteLineAsync($"A service broke off, and the measurement is void: {error.Message}");
+    return 1;
 }
 
 void Stop(PosixSignalContext signal)
