@@ -24,7 +24,7 @@ public sealed class LimitsStormTests(ITestOutputHelper output)
     private const int Limit = 20;
     private const double Demand = 1.8; // times the limit, so that a window that lost some seconds to trouble is still used up
     private static readonly int Addresses = Soak.Choose(inTest: 200, inSoak: 500);
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(Soak.Choose(inTest: 12, inSoak: 30));
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(Soak.Choose(inTest: 20, inSoak: 30));
     private static readonly TimeSpan BackWithin = TimeSpan.FromSeconds(90);
     private readonly StormClock _clock = new(TimeProvider.System);
     private readonly Outages _outages = new();

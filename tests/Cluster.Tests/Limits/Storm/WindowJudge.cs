@@ -64,18 +64,24 @@ internal sealed class WindowJudge
         while (spans.Count > 0)
         {
             var pass = new Pass(spans, first, earliestStart, _limit, _length);
-            windows.AddRange(pass.Windows().Select(window => window with { From = At(window.From), Until = At(window.Until) }));
+            var found = pass.Windows();
+            windows.AddRange(found.Take(found.Count - 1));
             if (pass.OverAt is not { } over)
             {
+                windows.Add(found[^1]);
                 break;
             }
 
-            // What was sent until then is the culprit's; of the window that runs then nothing is known, nor how old it is.
-            spans.RemoveAll(span => span.Sent < over);
-            (first, earliestStart) = (over, over + 1);
+            // All that must be in the culprit, or before the next window can have started, is its own; then the judge goes
+            // on, and knows nothing of the window that runs then, nor how old it is.
+            var next = Math.Max(over, (int)(found[^1].From / Step) + _length);
+            var admitted = spans.Count(span => span.Latest < next) - found.Take(found.Count - 1).Sum(window => window.Admitted);
+            windows.Add(found[^1] with { Until = next * Step, Admitted = admitted });
+            spans.RemoveAll(span => span.Sent < next || span.Latest < next);
+            (first, earliestStart) = (next, next + 1);
         }
 
-        return windows;
+        return [.. windows.Select(window => window with { From = At(window.From), Until = At(window.Until) })];
 
         TimeSpan At(TimeSpan steps) => (origin * Step) + steps;
     }
@@ -142,7 +148,7 @@ internal sealed class WindowJudge
         /// <summary>Where no explanation exists any more, or null.</summary>
         public int? OverAt { get; }
 
-        /// <summary>The windows, in steps.</summary>
+        /// <summary>The windows, as durations from the origin; the last is over if there is an <see cref="OverAt"/>.</summary>
         public IReadOnlyList<JudgedWindow> Windows()
         {
             var until = OverAt - _first ?? _must.Length - 1;

@@ -69,10 +69,22 @@ public sealed class WindowJudgeTests
     [Fact]
     public void After_a_window_that_was_over_the_next_is_judged_again()
     {
-        var history = Enumerable.Range(0, 5).SelectMany(k => Enumerable.Range(0, k is 1 or 3 ? Limit + 1 : Limit)
+        var history = Enumerable.Range(0, 5).SelectMany(k => Enumerable.Range(0, k is 1 or 3 ? 2 * Limit : Limit)
             .Select(i => At((k * 21) + i, resets: 20 - i)));
 
         Assert.Equal(2, Judge([.. history]).Count(window => window.IsOver));
+    }
+
+    [Fact]
+    public void A_window_that_was_far_over_is_one_window()
+    {
+        var history = Enumerable.Range(0, 3 * Limit).Select(i => At(i * 0.5, resets: Math.Ceiling(20 - (i * 0.5))))
+            .Concat(Enumerable.Range(0, Limit).Select(i => At(21 + i, resets: 20 - i)));
+
+        var windows = Judge([.. history]);
+        Assert.Equal(3 * Limit, windows[0].Admitted);
+        Assert.True(windows[0].IsOver);
+        Assert.DoesNotContain(windows.Skip(1), window => window.IsOver);
     }
 
     [Fact]
