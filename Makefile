@@ -11,7 +11,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build cluster bench-limits bench-micro fmt lint contracts clean
+.PHONY: help run test soak build cluster bench-limits bench-micro fmt lint contracts clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreS
 
 test: build ## Run all tests; closes with "N passed, N failed, N skipped"
 	@CONFIGURATION=$(CONFIGURATION) scripts/test $(ARGS)
+
+soak: build ## Run for longer what gains by it, such as the storm of kill -9 and SIGSTOP (several minutes)
+	@SOAK=1 CONFIGURATION=$(CONFIGURATION) scripts/test --filter-trait "Soak=yes" --show-live-output on $(ARGS)
 
 build: ## Compile everything, warnings as errors
 	@scripts/ensure postgresql

@@ -1,4 +1,5 @@
 using Marketplace.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 
 namespace Limits.Tests;
 
@@ -44,9 +45,9 @@ internal sealed class Judge(Scenario scenario)
     }
 
     /// <summary>One of the frontend's permits is given back, which under a concurrency limit ends its request.</summary>
-    public Spent? TakeBack(ModelFrontend frontend)
+    public Spent? TakeBack(ModelFrontend frontend, Predicate<Spent> canBe)
     {
-        var at = _running.FindLastIndex(spent => spent.Frontend == frontend);
+        var at = _running.FindLastIndex(spent => spent.Frontend == frontend && canBe(spent));
         if (at < 0)
         {
             return null;
@@ -109,4 +110,4 @@ internal sealed class Judge(Scenario scenario)
 }
 
 /// <summary>A permit that was spent.</summary>
-internal sealed record Spent(ModelFrontend Frontend, long Lot, long Window, int UseEpoch, TimeSpan At);
+internal sealed record Spent(ModelFrontend Frontend, Lot Lot, long Window, int UseEpoch, TimeSpan At);

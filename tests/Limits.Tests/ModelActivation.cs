@@ -43,7 +43,9 @@ internal sealed class ModelActivation(World world)
             return;
         }
 
-        reply(bucket.TryHandBack(handBack, Now));
+        var taken = bucket.TryHandBack(handBack, Now);
+        Trace($"hand-back {handBack.Holder.ToString()[..4]} {handBack.Returned} held {handBack.Held} seen {handBack.Seen}: {taken}");
+        reply(taken);
         if (_recall is { } recall && bucket.IsAnswered(recall.Round))
         {
             recall.Continue();
@@ -70,12 +72,21 @@ internal sealed class ModelActivation(World world)
             _bucket = null;
             _isDead = true;
             var exact = bucket.Pool.Exact(Now);
+            Trace($"leaves {string.Join(',', exact.State.ToNumbers())}");
             world.Store.Write(new("", exact.State, exact.Life, _etag, bucket.HandOver(holder => ((ModelFrontend.Ear)holder).Name, Now)?.ToJson()), _window, _ => world.Activations.Remove(this));
         }
     }
 
     /// <summary>What counts as used, for a look from outside.</summary>
     public BucketView? View => _bucket?.View(Now);
+
+    private void Trace(string what)
+    {
+        if (World.Traces)
+        {
+            Console.WriteLine($"{world.Now}     activation {GetHashCode() % 1000}: {what}");
+        }
+    }
 
     private void Next()
     {
@@ -113,6 +124,7 @@ internal sealed class ModelActivation(World world)
                 return;
             }
 
+            Trace($"open -> {outcome?.Outcome}");
             if (outcome is not ({ } row, var rowsWindow))
             {
                 failed();
@@ -152,6 +164,7 @@ internal sealed class ModelActivation(World world)
                     return;
                 }
 
+                Trace($"write {string.Join(',', reservation.State.ToNumbers())} -> {outcome?.Etag}");
                 if (outcome is not ({ } etag, _))
                 {
                     (_bucket, _etag) = (null, null);
@@ -173,6 +186,7 @@ internal sealed class ModelActivation(World world)
         }
 
         var grant = bucket.Answer(request, Now);
+        Trace($"answers {request.Holder.ToString()[..4]} {request.Sequence} held {request.Held}: {grant.Granted}, in hand {grant.InHand}, left {grant.Remaining}");
         var windowOfGrant = _window;
         world.Send(() => reply((grant, windowOfGrant)));
         _isBusy = false;

@@ -70,13 +70,14 @@ internal sealed class ModelFrontend
     /// <summary>A request that was admitted turns out not to count, or under a concurrency limit ends.</summary>
     public void GiveBack()
     {
-        if (_world.Judge.TakeBack(this) is not { } spent)
+        var isToken = _world.Scenario.Policy.Algorithm == LimitAlgorithm.TokenBucket;
+        if (_world.Judge.TakeBack(this, spent => !isToken || (spent.Lot == _holder.Lot && Now < spent.Lot.ValidUntil)) is not { } spent)
         {
             return;
         }
 
         Admitted -= IsConcurrency ? 0 : 1;
-        var isNeeded = _holder.GiveBack(spent.Lot, 1, IsConcurrency ? spent.UseEpoch : null, Now);
+        var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, spent.UseEpoch, Now);
         if (_waiting > 0)
         {
             Pump();
@@ -135,7 +136,7 @@ internal sealed class ModelFrontend
         }
 
         Admitted++;
-        _world.Judge.See(new(this, lot.Grant.Lot, _windows.GetValueOrDefault(lot.Grant.Lot), _holder.UseEpoch, _world.Now));
+        _world.Judge.See(new(this, lot, _windows.GetValueOrDefault(lot.Grant.Lot), _holder.UseEpoch, _world.Now));
         return true;
     }
 

@@ -214,32 +214,37 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     }
 
     /// <summary>Takes back permits that were spent in vain, or that a request under a concurrency limit has done with.</summary>
-    /// <param name="lot">The lot they were spent from.</param>
+    /// <param name="from">The lot they were spent from.</param>
     /// <param name="permits">How many.</param>
-    /// <param name="useEpoch">Under a concurrency limit <see cref="UseEpoch"/> as it was when they were taken; else null.</param>
+    /// <param name="algorithm">How they are counted.</param>
+    /// <param name="useEpoch"><see cref="UseEpoch"/> as it was when they were taken.</param>
     /// <param name="now">The time.</param>
     /// <returns>Whether they should go back to the bucket at once.</returns>
-    public bool GiveBack(long lot, int permits, int? useEpoch, long now)
+    public bool GiveBack(Lot from, int permits, LimitAlgorithm algorithm, int useEpoch, long now)
     {
-        if (useEpoch is { } epoch)
+        if (algorithm == LimitAlgorithm.Concurrency)
         {
-            if (epoch != UseEpoch)
+            if (useEpoch != UseEpoch)
             {
-                return false;
+                return false; // its lease ran out: the bucket has given it away already
             }
 
             _inUse -= permits;
         }
+        else if (algorithm == LimitAlgorithm.TokenBucket && (from != _lot || now >= from.ValidUntil))
+        {
+            return false; // refill may have made up for it since: giving it back too would be one too many
+        }
 
         Spent -= permits;
-        if (_lot is { } current && current.Grant.Lot == lot && now < current.ValidUntil)
+        if (_lot is { } current && current.Grant.Lot == from.Grant.Lot && now < current.ValidUntil)
         {
             current.Add(permits);
             Spent += permits; // the lot counts what is spent of it by what is left
         }
         else
         {
-            Loosen(lot, permits);
+            Loosen(from.Grant.Lot, permits);
         }
 
         return IsScarce;
