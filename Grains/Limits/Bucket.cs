@@ -78,6 +78,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         holder.Callback = request.Callback ?? holder.Callback;
         holder.IsSilent = false;
         Report(holder, request.Returned, request.Held, now);
+        holder.EndsAt = TimeSpan.MaxValue; // prolonged with the answer, which may have to wait for a write and a recall
     }
 
     /// <summary>What must be persisted before <paramref name="request"/> can be answered as well as it can be, or null.</summary>
@@ -98,7 +99,8 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         Settle(now);
         foreach (var (id, holder) in _holders)
         {
-            if (id != except && holder is { MayHave: true, IsSilent: false, Callback: { } callback })
+            var mayHave = Pool.EndsWithLease ? holder.InHand > 0 : holder.MayHave;
+            if (id != except && mayHave && holder is { IsSilent: false, Callback: { } callback })
             {
                 holder.Recalled = _round;
                 targets.Add(new(callback, holder.Sequence));
