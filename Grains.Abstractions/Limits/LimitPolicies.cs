@@ -1,35 +1,46 @@
-using System.Collections.Immutable;
+using System.Collections.Frozen;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.Limits;
 
 /// <summary>The configured policies, and in their place those that an operator has changed.</summary>
-public sealed class LimitPolicies(IOptionsMonitor<LimitsOptions> configured) : ILimitPolicies
+public sealed class LimitPolicies(IOptions<LimitsOptions> configured) : ILimitPolicies
 {
-    private volatile ImmutableDictionary<string, VersionedPolicy> _changed = ImmutableDictionary<string, VersionedPolicy>.Empty;
-    private volatile ImmutableDictionary<string, VersionedPolicy> _configured = ImmutableDictionary<string, VersionedPolicy>.Empty;
+    private readonly FrozenDictionary<string, FollowedPolicy> _followed = configured.Value.Policies.ToFrozenDictionary(
+        policy => policy.Key, policy => new FollowedPolicy(new(Version: 0, policy.Value)), StringComparer.Ordinal);
 
-    public VersionedPolicy? Find(string name)
+    private readonly Lock _gate = new();
+    private volatile ChangedPolicies _changed = ChangedPolicies.None;
+
+    /// <summary>Of the newest changes that this process has heard of; -1 before it has heard anything.</summary>
+    public long Revision => _changed.Revision;
+
+    public VersionedPolicy? Find(string name) => Follow(name)?.Current;
+
+    public FollowedPolicy? Follow(string name) => _followed.GetValueOrDefault(name);
+
+    /// <summary>Puts what operators have changed in place; names that are not configured are left out.</summary>
+    /// <returns>What this process had before; null when that is as new or newer, and nothing was done.</returns>
+    public ChangedPolicies? Replace(ChangedPolicies changed)
     {
-        if (_changed.TryGetValue(name, out var changed))
+        lock (_gate)
         {
-            return changed;
-        }
+            var before = _changed;
+            if (changed.Revision <= before.Revision)
+            {
+                return null;
+            }
 
-        if (!configured.CurrentValue.Policies.TryGetValue(name, out var options))
-        {
-            return null;
-        }
+            foreach (var (name, policy) in changed.Policies)
+            {
+                if (Follow(name) is { } followed && followed.Current.Version != policy.Version)
+                {
+                    followed.Current = new(policy.Version, policy.Options ?? configured.Value.Policies[name]);
+                }
+            }
 
-        if (!_configured.TryGetValue(name, out var known) || known.Options != options)
-        {
-            known = new(Version: 0, options);
-            _configured = _configured.SetItem(name, known);
+            _changed = changed;
+            return before;
         }
-
-        return known;
     }
-
-    /// <summary>Puts what operators have changed in place, all at once.</summary>
-    public void Replace(ImmutableDictionary<string, VersionedPolicy> changed) => _changed = changed;
 }

@@ -16,6 +16,7 @@ internal static class LimitsExtensions
     public static IServiceCollection AddLimits(this IServiceCollection services)
     {
         services.AddSettings<LimitsOptions>(LimitsOptions.Section);
+        services.AddLimitPolicies();
         services.AddSingleton<ILimitHeaders, IetfLimitHeaders>();
         services.AddSingleton<BucketLimiters>();
         services.AddSingleton<HttpLimiter>();
