@@ -87,6 +87,7 @@ public readonly record struct PermitHandBack(
 /// How long they may be spent. The holder counts it from the moment it *sent* the request, so that a lease ends on the holder
 /// no later than in the bucket.
 /// </param>
+/// <param name="CountsIn">How long unspent permits of the lot are worth handing back; counted like <paramref name="EndsIn"/>.</param>
 /// <param name="ResetsIn">Time until more permits come back than remain now; zero when none are missing.</param>
 /// <param name="RetryIn">When fewer were granted than wanted: how long asking again is of no use.</param>
 /// <param name="Remaining">Permits left in the bucket after this grant.</param>
@@ -98,12 +99,13 @@ public readonly record struct PermitGrant(
     [property: Id(0)] int Granted,
     [property: Id(1)] long Lot,
     [property: Id(2)] TimeSpan EndsIn,
-    [property: Id(3)] TimeSpan ResetsIn,
-    [property: Id(4)] TimeSpan RetryIn,
-    [property: Id(5)] int Remaining,
-    [property: Id(6)] int Limit,
-    [property: Id(7)] TimeSpan Window,
-    [property: Id(8)] int PolicyVersion);
+    [property: Id(3)] TimeSpan CountsIn,
+    [property: Id(4)] TimeSpan ResetsIn,
+    [property: Id(5)] TimeSpan RetryIn,
+    [property: Id(6)] int Remaining,
+    [property: Id(7)] int Limit,
+    [property: Id(8)] TimeSpan Window,
+    [property: Id(9)] int PolicyVersion);
 
 /// <summary>How a partition stands.</summary>
 /// <param name="Limit">The policy's limit.</param>

@@ -148,7 +148,11 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         {
             var known = _holders[request.Holder];
             return request.Sequence == known.Sequence && Pool.Knows(known.LastGrant.Lot, now)
-                ? known.LastGrant with { EndsIn = known.LastGrant.EndsIn - (now - known.AnsweredAt) }
+                ? known.LastGrant with
+                {
+                    EndsIn = known.LastGrant.EndsIn - (now - known.AnsweredAt),
+                    CountsIn = known.LastGrant.CountsIn - (now - known.AnsweredAt),
+                }
                 : Grant(0, 0, TimeSpan.Zero, now);
         }
 
@@ -311,6 +315,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         granted,
         lot,
         endsIn,
+        endsIn + Pool.CountsAfterwards,
         Pool.ResetsIn(now),
         Pool.RetryIn(now),
         Math.Max(0, Pool.Free(now)),

@@ -1,13 +1,32 @@
 using Marketplace.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 
 namespace Marketplace.WebFrontend.Limits;
 
-/// <content>The exchange with the bucket.</content>
+/// <content>The conversation with the bucket.</content>
 internal sealed partial class BucketRateLimiter
 {
-    /// <summary>Call under the gate.</summary>
-    private void StartExchange()
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
+
+    private Task _handBackDone = Task.CompletedTask;
+    private bool _handBackAll;
+    private bool _refills;
+    private bool _renews;
+
+    /// <summary>The next lease, before this one is used up.</summary>
+    private void Refill()
     {
+        lock (_gate)
+        {
+            StartExchange(refills: true);
+        }
+    }
+
+    /// <summary>Call under the gate.</summary>
+    private void StartExchange(bool refills = false, bool renews = false)
+    {
+        _refills |= refills;
+        _renews |= renews;
         if (!_exchanging)
         {
             _exchanging = true;
@@ -20,63 +39,61 @@ internal sealed partial class BucketRateLimiter
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // never under the caller's gate
         while (NextRequest() is { } request)
         {
-            var startedAt = _clock.GetTimestamp();
-            if (await TryExchangeAsync(request, startedAt) is not { } answer)
-            {
-                lock (_gate)
-                {
-                    FailWaiters();
-                    _held = 0; // in doubt: a return may have been taken
-                    _exchanging = false;
-                }
-
-                return;
-            }
-
+            var answer = await TryExchangeAsync(request);
             lock (_gate)
             {
-                _unanswered = null;
-                Apply(answer.Grant, answer.SentAt, request.Wanted);
+                if (answer is not { } answered)
+                {
+                    EnterTrouble();
+                    EndWaiters(_context.Clock.GetTimestamp());
+                    _exchanging = false;
+                    return;
+                }
+
+                LeaveTrouble();
+                _context.Meters.Exchanged(answered.Grant.Granted);
+                TakeOver(answered.Grant, answered.SentAt, isShort: answered.Grant.Granted < request.Wanted);
             }
         }
     }
 
-    /// <summary>The request to send next, or null when there is nothing to ask and nothing to hand back.</summary>
+    /// <summary>The request to send next, or null when there is nothing to ask.</summary>
     private PermitRequest? NextRequest()
     {
         lock (_gate)
         {
-            ServeWaiters(_clock.GetTimestamp());
-            if (_unanswered is null)
+            var now = _context.Clock.GetTimestamp();
+            var policy = _context.Current;
+            ServeWaiters(now, policy.Version);
+            if (_waiters.First is { Value: var first } && WaitForRefusalToEnd(first, now, policy))
             {
-                var wanted = (int)Math.Min(int.MaxValue, _waiters.Sum(waiter => (long)waiter.Permits));
-                if (wanted == 0 && _held == 0)
-                {
-                    _exchanging = false;
-                    return null;
-                }
-
-                // What is held beyond the waiters' need was left by a request that gave up or was refused by another policy.
-                var (returned, window) = wanted == 0 ? (_held, _heldWindow) : (0, 0);
-                _held -= returned;
-                _unanswered = new(_holder, ++_sequence, Math.Max(0, wanted - _held), returned, window);
-            }
-            else if (_waiters.Count == 0)
-            {
-                _exchanging = false; // the answer to the lost call is asked for with the next request
+                _exchanging = false;
                 return null;
             }
 
-            return _unanswered;
+            if (_waiters.Count == 0 && !_refills && !_renews && _holder.Unanswered is null)
+            {
+                _exchanging = false;
+                return null;
+            }
+
+            var wantsSpare = (_waiters.Count > 0 || _refills) && _isKept && !_context.Link.IsDraining;
+            _refills = _renews = false;
+            _holder.RetireIfOver(now, policy.Version);
+            Volatile.Write(ref _lot, _holder.Lot);
+            var wanted = (int)Math.Min(LimitsOptions.MaxPermitsPerRequest, _waiters.Sum(waiter => (long)waiter.Permits));
+            return _holder.Request(wanted, wantsSpare, now, policy.Version, _isKept ? _context.Link.Callback : null);
         }
     }
 
-    private async Task<(PermitGrant Grant, long SentAt)?> TryExchangeAsync(PermitRequest request, long startedAt)
+    private async Task<(PermitGrant Grant, long SentAt)?> TryExchangeAsync(PermitRequest request)
     {
+        var clock = _context.Clock;
+        var startedAt = clock.GetTimestamp();
         while (true)
         {
-            var sentAt = _clock.GetTimestamp();
-            var left = _deadline - _clock.GetElapsedTime(startedAt, sentAt);
+            var sentAt = clock.GetTimestamp();
+            var left = _context.Deadline - clock.GetElapsedTime(startedAt, sentAt);
             if (left <= TimeSpan.Zero)
             {
                 return null;
@@ -84,74 +101,157 @@ internal sealed partial class BucketRateLimiter
 
             try
             {
-                return (await _bucket.Exchange(request).AsTask().WaitAsync(left, _clock), sentAt);
+                return (await _context.Link.ExchangeAsync(_bucket, request).AsTask().WaitAsync(left, clock), sentAt);
             }
-#pragma warning disable CA1031 // whatever went wrong, the request is repeated until the deadline and then refused
+            catch (LinkBrokenException)
+            {
+                return null; // no bucket can be reached: waiting is of no use
+            }
+#pragma warning disable CA1031 // whatever went wrong, the request is repeated until the deadline
             catch (Exception error)
 #pragma warning restore CA1031
             {
-                if (_clock.GetElapsedTime(startedAt) + RetryInterval >= _deadline)
+                if (clock.GetElapsedTime(startedAt) + RetryInterval >= _context.Deadline)
                 {
-                    LogUnreachable(_policy, error.GetType().Name, error.Message);
+                    LogUnreachable(_context.Logger, _context.Policy, error.GetType().Name, error.Message);
                     return null;
                 }
 
-                await Task.Delay(RetryInterval, _clock);
+                await Task.Delay(RetryInterval, clock);
             }
         }
     }
 
-    private void Apply(in PermitGrant grant, long sentAt, int wanted)
+    private void TakeOver(in PermitGrant grant, long sentAt, bool isShort)
     {
-        var now = _clock.GetTimestamp();
-        _held = grant.Window == _heldWindow ? _held + grant.Granted : grant.Granted;
-        _heldWindow = grant.Window;
-        _validUntil = sentAt + (long)(grant.ResetsIn.TotalSeconds * _clock.TimestampFrequency);
-        _denied = wanted > grant.Granted && grant.Remaining == 0;
-        _last = grant;
-        _lastAnsweredAt = now;
-        ServeWaiters(now);
-    }
+        var now = _context.Clock.GetTimestamp();
+        _holder.Answered(grant, sentAt, now);
+        Volatile.Write(ref _lot, _holder.Lot);
 
-    /// <summary>Answers those who wait, first come first served, as far as what is held and what is denied tells.</summary>
-    private void ServeWaiters(long now)
-    {
-        if (now >= _validUntil)
+        // By the bucket's version, whether or not this frontend has heard of it: the answer is the bucket's.
+        ServeWaiters(now, grant.PolicyVersion);
+        if (isShort)
         {
-            _held = 0;
-            _denied = false;
+            foreach (var waiter in _waiters)
+            {
+                _holder.Refuse(waiter.Permits); // the bucket gave all it has: nobody that is left can be served
+            }
+
+            ServeWaiters(now, grant.PolicyVersion);
         }
 
+        StartHandingBack(all: false); // if the bucket has asked
+    }
+
+    /// <summary>Answers those who wait, first come first served, as far as what is in hand and what is refused tells.</summary>
+    private void ServeWaiters(long now, int version)
+    {
         while (_waiters.First is { Value: var waiter })
         {
-            var lease = waiter.Permits <= _held ? Admit(waiter.Permits, now)
-                : _denied ? Refuse(RefusalReason.Exhausted, now)
-                : null;
+            var lease = Spend(waiter.Permits, now, version)
+                ?? (_holder.IsRefused(waiter.Permits, now, version) && !MayQueue(waiter.Permits)
+                    ? Refuse(RefusalReason.Exhausted, now)
+                    : null);
             if (lease is null)
             {
-                return;
+                if (_context.Clock.GetElapsedTime(waiter.Since, now) < _context.Deadline || waiter.IsQueued)
+                {
+                    return;
+                }
+
+                lease = Refuse(RefusalReason.Unavailable, now); // leases that are over when they arrive, again and again
             }
 
-            _waiters.RemoveFirst();
-            waiter.Cancellation.Unregister(); // doesn't wait for a callback that is waiting for the gate
-            if (!waiter.TrySetResult(lease) && lease.IsAcquired)
-            {
-                _held += waiter.Permits;
-            }
+            Answer(waiter, lease);
         }
     }
 
-    private void FailWaiters()
+    private void Answer(Waiter waiter, BucketLease lease)
     {
-        var now = _clock.GetTimestamp();
+        _waiters.Remove(waiter.Node);
+        waiter.Cancellation.Unregister(); // doesn't wait for a callback that is waiting for the gate
+        if (!waiter.TrySetResult(lease))
+        {
+            lease.GiveBack();
+        }
+    }
+
+    /// <summary>Those who wait get what the trouble mode gives them.</summary>
+    private void EndWaiters(long now)
+    {
         while (_waiters.First is { Value: var waiter })
         {
-            _waiters.RemoveFirst();
-            waiter.Cancellation.Unregister();
-            waiter.TrySetResult(Refuse(RefusalReason.Unavailable, now));
+            Answer(waiter, InTrouble(waiter.Permits, now));
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "The bucket of a partition of {Policy} could not be reached: {Error}: {Reason}")]
-    private partial void LogUnreachable(string policy, string error, string reason);
+    /// <summary>Call under the gate.</summary>
+    private void StartHandingBack(bool all)
+    {
+        _handBackAll |= all;
+        if (!_handingBack)
+        {
+            _handingBack = true;
+            _handBackDone = HandBackAsync();
+        }
+    }
+
+    private async Task HandBackAsync()
+    {
+        if (NextHandBack() is not { } first)
+        {
+            return; // nothing to do is the usual case, and costs no thread
+        }
+
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        for (PermitHandBack? next = first; next is { } handBack; next = NextHandBack())
+        {
+            var taken = await TryHandBackAsync(handBack);
+            lock (_gate)
+            {
+                if (taken)
+                {
+                    _context.Meters.HandedBack(handBack.Returned.Count);
+                }
+
+                if (!_holder.HandedBack(handBack, taken))
+                {
+                    _handingBack = _handBackAll = false; // goes with the next request, or when this partition is looked after
+                    return;
+                }
+            }
+        }
+    }
+
+    private PermitHandBack? NextHandBack()
+    {
+        lock (_gate)
+        {
+            var next = _holder.HandBack(_handBackAll, _context.Clock.GetTimestamp(), _context.Current.Version);
+            Volatile.Write(ref _lot, _holder.Lot);
+            if (next is null)
+            {
+                _handingBack = _handBackAll = false;
+            }
+
+            return next;
+        }
+    }
+
+    private async Task<bool> TryHandBackAsync(PermitHandBack handBack)
+    {
+        try
+        {
+            return await _context.Link.HandBackAsync(_bucket, handBack).AsTask().WaitAsync(_context.Deadline, _context.Clock);
+        }
+#pragma warning disable CA1031 // whatever went wrong, the return is repeated later
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Debug, "The bucket of a partition of {Policy} could not be reached: {Error}: {Reason}")]
+    private static partial void LogUnreachable(ILogger logger, string policy, string error, string reason);
 }

@@ -1,5 +1,6 @@
 using System.Threading.RateLimiting;
 using Marketplace.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 
 namespace Marketplace.WebFrontend.Limits;
 
@@ -7,43 +8,43 @@ namespace Marketplace.WebFrontend.Limits;
 /// One partition of one policy on this frontend: leases permits from the cluster's bucket and hands them to requests.
 /// </summary>
 /// <remarks>
-/// <para>At most one exchange with the bucket is under way; requests that arrive meanwhile wait and are asked for together in
-/// the next one. An exchange whose answer was lost is repeated as it was, under the same sequence number, and the bucket
-/// answers it again without granting again.</para>
-/// <para>What the bucket grants is valid from the moment the request was <i>sent</i>, so it ends here no later than there. A
-/// denial is remembered until then too, and costs no further call.</para>
+/// <para>A request that finds a permit in hand spends it with one compare-and-swap: no lock, no await, no allocation. Only when
+/// none is left the rest of this class is at work, under a lock: waiting requests are asked for together, in one exchange at a
+/// time. What may be spent and when is <see cref="PermitHolder"/>'s.</para>
+/// <para>When the bucket can't be reached within the deadline the policy's trouble mode decides, and goes on deciding at once,
+/// without waiting again, until an exchange in the background has succeeded.</para>
 /// </remarks>
 internal sealed partial class BucketRateLimiter : RateLimiter
 {
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
-
     private readonly Lock _gate = new();
+    private readonly PartitionContext _context;
+    private readonly string _bucket;
     private readonly LinkedList<Waiter> _waiters = [];
-    private readonly Guid _holder = Guid.NewGuid();
-    private readonly string _policy;
-    private readonly IBucketGrain _bucket;
-    private readonly TimeSpan _deadline;
-    private readonly TimeProvider _clock;
-    private readonly ILogger _logger;
 
-    private PermitRequest? _unanswered;
-    private long _sequence;
+    private PermitHolder _holder;
+    private bool _isKept;
+    private Lot? _lot; // the holder's, to be read without the lock
     private bool _exchanging;
-    private int _held;
-    private long _heldWindow;
-    private long _validUntil; // of what is held, and of a denial
-    private bool _denied;
-    private PermitGrant _last;
-    private long _lastAnsweredAt;
+    private bool _handingBack;
+    private bool _inTrouble;
     private long _lastUsedAt;
-    private long _admitted;
     private long _refused;
 
-    public BucketRateLimiter(string policy, IBucketGrain bucket, TimeSpan deadline, TimeProvider clock, ILogger logger)
+    /// <param name="context">What all partitions of the policy share.</param>
+    /// <param name="partition">Who is counted.</param>
+    /// <param name="isKept">
+    /// Whether it is this frontend's one limiter for the partition. Another one is a holder of its own, which keeps nothing.
+    /// </param>
+    public BucketRateLimiter(PartitionContext context, string partition, bool isKept)
     {
-        (_policy, _bucket, _deadline, _clock, _logger) = (policy, bucket, deadline, clock, logger);
-        _lastUsedAt = clock.GetTimestamp();
+        (_context, _isKept) = (context, isKept);
+        _bucket = new BucketKey(context.Policy, partition).ToString();
+        _holder = new(this, isKept ? context.Link.Holder : Guid.NewGuid(), context.Clock, context.Link.NextNumber);
+        _lastUsedAt = context.Clock.GetTimestamp();
     }
+
+    /// <summary>Whether permits come back when requests end.</summary>
+    public bool IsConcurrency => _context.Current.Options.Algorithm == LimitAlgorithm.Concurrency;
 
     /// <summary>How long this partition has had nothing to do and nothing to remember; null while it has.</summary>
     public override TimeSpan? IdleDuration
@@ -52,10 +53,10 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             lock (_gate)
             {
-                var now = _clock.GetTimestamp();
-                return _exchanging || _waiters.Count > 0 || (now < _validUntil && (_denied || _held > 0))
+                var now = _context.Clock.GetTimestamp();
+                return _exchanging || _handingBack || _waiters.Count > 0 || !_holder.IsEmpty(now)
                     ? null
-                    : _clock.GetElapsedTime(_lastUsedAt, now);
+                    : _context.Clock.GetElapsedTime(_lastUsedAt, now);
             }
         }
     }
@@ -66,32 +67,154 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             return new()
             {
-                CurrentAvailablePermits = StatusAt(_clock.GetTimestamp()).Remaining,
-                CurrentQueuedCount = _waiters.Sum(waiter => waiter.Permits),
-                TotalSuccessfulLeases = _admitted,
-                TotalFailedLeases = _refused,
+                CurrentAvailablePermits = Status(_context.Clock.GetTimestamp()).Remaining,
+                CurrentQueuedCount = _waiters.Sum(waiter => (long)waiter.Permits),
+                TotalSuccessfulLeases = _holder.Spent + _holder.SpentOfLot,
+                TotalFailedLeases = Interlocked.Read(ref _refused),
             };
         }
     }
 
-    /// <summary>Takes back permits that were not used after all.</summary>
-    public void GiveBack(BucketLease lease)
+    /// <summary>Spends a permit in hand; the fast path of every admitted request.</summary>
+    /// <returns>The lease, or null when the rest of this class has to be asked.</returns>
+    public Lot? TrySpend()
+    {
+        var lot = Volatile.Read(ref _lot);
+        if (lot is null)
+        {
+            return null;
+        }
+
+        var now = _context.Clock.GetTimestamp();
+        if (now >= lot.ValidUntil || lot.Grant.PolicyVersion != _context.Current.Version)
+        {
+            return null;
+        }
+
+        var left = lot.TrySpend(1);
+        if (left < 0)
+        {
+            return null;
+        }
+
+        _lastUsedAt = now;
+        if (left == lot.RefillAt)
+        {
+            Refill();
+        }
+
+        return lot;
+    }
+
+    /// <summary>Where the partition stands, told with a lease of <paramref name="lot"/>.</summary>
+    public PermitStatus StatusOf(Lot lot) => Status(lot.Grant, lot.Left, lot.ArrivedAt, _context.Clock.GetTimestamp());
+
+    /// <summary>Takes back permits that were not used after all, or that a request under a concurrency limit has done with.</summary>
+    public void GiveBack(long lot, int permits)
     {
         lock (_gate)
         {
-            if (lease.Held is { Permits: > 0 } unused && unused.Window == _heldWindow && _clock.GetTimestamp() < _validUntil)
+            var now = _context.Clock.GetTimestamp();
+            var isNeeded = _holder.GiveBack(lot, permits, IsConcurrency, now);
+            if (_waiters.Count > 0)
             {
-                _held += unused.Permits;
+                ServeWaiters(now, _context.Current.Version);
+                StartExchange();
+            }
+            else if (isNeeded)
+            {
+                StartHandingBack(all: true);
+            }
+        }
+    }
+
+    /// <summary>A bucket asks for what is unspent.</summary>
+    public void Recall(long round, long answered)
+    {
+        lock (_gate)
+        {
+            _holder.Recall(round, answered);
+            StartHandingBack(all: false);
+        }
+    }
+
+    /// <summary>A bucket that had refused has permits again.</summary>
+    public void Reopen()
+    {
+        lock (_gate)
+        {
+            _holder.Reopen();
+            if (_waiters.Count > 0)
+            {
                 StartExchange();
             }
         }
     }
 
-    protected override RateLimitLease AttemptAcquireCore(int permitCount)
+    /// <summary>Called every few seconds: hands back what an idle partition holds, and renews what a concurrency limit has in use.</summary>
+    public void Maintain(TimeSpan idleAfter)
     {
         lock (_gate)
         {
-            return TryDecide(permitCount, _clock.GetTimestamp()) ?? new BucketLease(RefusalReason.Exhausted, StatusAt(_clock.GetTimestamp()));
+            var now = _context.Clock.GetTimestamp();
+            if (_holder.InUse > 0 && _holder.Lot is { } lot && lot.ValidUntil - now < (lot.ValidUntil - lot.ArrivedAt) * 2 / 3)
+            {
+                StartExchange(renews: true);
+            }
+            else if (_holder.Unanswered is not null)
+            {
+                StartExchange(); // its answer says what is in hand
+            }
+            else if (_holder.InUse == 0 && _waiters.Count == 0 && _context.Clock.GetElapsedTime(_lastUsedAt, now) >= idleAfter)
+            {
+                StartHandingBack(all: true);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Lets go of the partition if it has been idle for so long. Whoever got hold of this limiter just before may go on using it:
+    /// it is a holder of its own from then on, beside the one that takes its place.
+    /// </summary>
+    public bool TryRetire(TimeSpan idleFor)
+    {
+        lock (_gate)
+        {
+            if (!(IdleDuration >= idleFor))
+            {
+                return false;
+            }
+
+            LeaveTrouble();
+            _context.Meters.Retire(_holder.Spent + _holder.SpentOfLot);
+            _isKept = false;
+            _holder = new(this, Guid.NewGuid(), _context.Clock, _context.Link.NextNumber);
+            Volatile.Write(ref _lot, null);
+            return true;
+        }
+    }
+
+    /// <summary>Hands everything back and waits until the bucket has it, or <paramref name="cancellationToken"/> says not to.</summary>
+    public Task HandBackAllAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            StartHandingBack(all: true);
+            return _handBackDone.WaitAsync(cancellationToken);
+        }
+    }
+
+    protected override RateLimitLease AttemptAcquireCore(int permitCount)
+    {
+        if (permitCount == 1 && !IsConcurrency)
+        {
+            return TrySpend() ?? (RateLimitLease)(IsKnownToRefuse(1) ?? UncountedLease.Unknown);
+        }
+
+        lock (_gate)
+        {
+            var now = _context.Clock.GetTimestamp();
+            return TryDecide(permitCount, now) ?? (RateLimitLease)UncountedLease.Unknown;
         }
     }
 
@@ -100,16 +223,23 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
         {
-            if (TryDecide(permitCount, _clock.GetTimestamp()) is { } decided)
+            var now = _context.Clock.GetTimestamp();
+            if (_waiters.Count == 0 && TryDecide(permitCount, now) is { } decided)
             {
                 return new(decided);
             }
 
-            var waiter = new Waiter(permitCount);
-            var node = _waiters.AddLast(waiter);
+            if (_inTrouble)
+            {
+                StartExchange(); // which finds out whether the trouble is over
+                return new(InTrouble(permitCount, now));
+            }
+
+            var waiter = new Waiter(permitCount, now);
+            _waiters.AddLast(waiter.Node);
             if (cancellationToken.CanBeCanceled)
             {
-                waiter.Cancellation = cancellationToken.UnsafeRegister(_ => Cancel(node, cancellationToken), null);
+                waiter.Cancellation = cancellationToken.UnsafeRegister(_ => Cancel(waiter, cancellationToken), null);
             }
 
             StartExchange();
@@ -117,61 +247,17 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
     }
 
-    /// <summary>Admits from what is held, refuses by what is remembered, or returns null: the bucket has to be asked.</summary>
-    private BucketLease? TryDecide(int permits, long now)
-    {
-        _lastUsedAt = now;
-        if (now >= _validUntil)
-        {
-            _held = 0;
-            _denied = false;
-        }
-
-        if (_waiters.Count == 0 && _held >= permits && permits > 0)
-        {
-            return Admit(permits, now);
-        }
-
-        return _denied ? Refuse(RefusalReason.Exhausted, now)
-            : permits == 0 && now < _validUntil ? new BucketLease(RefusalReason.None, StatusAt(now))
-            : null;
-    }
-
-    private BucketLease Admit(int permits, long now)
-    {
-        _held -= permits;
-        _admitted++;
-        return new(RefusalReason.None, StatusAt(now), _heldWindow, permits);
-    }
-
-    private BucketLease Refuse(RefusalReason reason, long now)
-    {
-        _refused++;
-        return new(reason, StatusAt(now));
-    }
-
-    /// <summary>
-    /// Counted from the answer's arrival, unlike the validity of permits: what is told to clients must not be too short.
-    /// </summary>
-    private PermitStatus StatusAt(long now)
-    {
-        var resetsIn = _last.ResetsIn - _clock.GetElapsedTime(_lastAnsweredAt, now);
-        return resetsIn > TimeSpan.Zero
-            ? new(_policy, _last.Limit, _last.Length, _last.Remaining + _held, resetsIn)
-            : new(_policy, _last.Limit, _last.Length, _last.Limit, TimeSpan.Zero);
-    }
-
-    private void Cancel(LinkedListNode<Waiter> node, CancellationToken cancellationToken)
+    /// <summary>A remembered refusal, so that nobody is asked in vain.</summary>
+    public BucketLease? IsKnownToRefuse(int permits)
     {
         lock (_gate)
         {
-            if (node.List is not null)
-            {
-                _waiters.Remove(node);
-            }
+            var now = _context.Clock.GetTimestamp();
+            var policy = _context.Current;
+            return _waiters.Count == 0 && policy.Options.QueueLimit == 0 && _holder.IsRefused(permits, now, policy.Version)
+                ? Refuse(RefusalReason.Exhausted, now)
+                : null;
         }
-
-        node.Value.TrySetCanceled(cancellationToken);
     }
 
     protected override void Dispose(bool disposing)
@@ -180,8 +266,8 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             lock (_gate)
             {
-                FailWaiters();
-                StartExchange(); // hands back what is held
+                EndWaiters(_context.Clock.GetTimestamp());
+                StartHandingBack(all: true);
             }
         }
 
@@ -194,11 +280,99 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         return base.DisposeAsyncCore();
     }
 
-    /// <summary>A request that waits for the bucket's answer.</summary>
-    private sealed class Waiter(int permits)
-        : TaskCompletionSource<RateLimitLease>(TaskCreationOptions.RunContinuationsAsynchronously)
+    /// <summary>Admits from what is in hand, refuses by what is remembered, or returns null: the bucket has to be asked.</summary>
+    private BucketLease? TryDecide(int permits, long now)
     {
-        public int Permits => permits;
+        _lastUsedAt = now;
+        var policy = _context.Current;
+        if (permits == 0)
+        {
+            return !_holder.IsRefused(1, now, policy.Version) && _holder.Last.Limit > 0
+                ? new UncountedLease(RefusalReason.None, Status(now))
+                : _holder.IsRefused(1, now, policy.Version) ? Refuse(RefusalReason.Exhausted, now) : null;
+        }
+
+        return Spend(permits, now, policy.Version)
+            ?? (_holder.IsRefused(permits, now, policy.Version) && policy.Options.QueueLimit == 0
+                ? Refuse(RefusalReason.Exhausted, now)
+                : null);
+    }
+
+    private BucketLease? Spend(int permits, long now, int version)
+    {
+        if (_holder.TrySpend(permits, now, version) is not { } lot)
+        {
+            return null;
+        }
+
+        if (IsConcurrency)
+        {
+            _holder.Use(permits);
+        }
+        else if (permits == 1)
+        {
+            return lot;
+        }
+
+        return new PermitsLease(this, lot.Grant.Lot, permits, StatusOf(lot));
+    }
+
+    private UncountedLease Refuse(RefusalReason reason, long now)
+    {
+        Interlocked.Increment(ref _refused);
+        _context.Meters.Deny();
+        return new(reason, reason == RefusalReason.Exhausted ? Refusal(now) : Status(now));
+    }
+
+    private PermitStatus Refusal(long now)
+    {
+        var left = _context.Clock.GetElapsedTime(now, Math.Max(now, _holder.RefusedUntil));
+        return new(_context.Policy, _holder.Last.Limit, _holder.Last.Window, Math.Max(0, _holder.Last.Remaining), left);
+    }
+
+    private PermitStatus Status(long now) => Status(_holder.Last, _holder.Lot?.Left ?? 0, _holder.LastAt, now);
+
+    /// <summary>
+    /// Counted from the answer's arrival, unlike the validity of permits: what is told to clients must not be too short.
+    /// </summary>
+    private PermitStatus Status(in PermitGrant grant, int left, long arrivedAt, long now)
+    {
+        var resetsIn = grant.ResetsIn - _context.Clock.GetElapsedTime(arrivedAt, now);
+        return resetsIn > TimeSpan.Zero
+            ? new(_context.Policy, grant.Limit, grant.Window, grant.Remaining + left, resetsIn)
+            : new(_context.Policy, grant.Limit, grant.Window, grant.Limit, TimeSpan.Zero);
+    }
+
+    private void Cancel(Waiter waiter, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (waiter.Node.List is not null)
+            {
+                _waiters.Remove(waiter.Node);
+            }
+        }
+
+        waiter.TrySetCanceled(cancellationToken);
+    }
+
+    /// <summary>A request that waits for the bucket's answer.</summary>
+    private sealed class Waiter : TaskCompletionSource<RateLimitLease>
+    {
+        public Waiter(int permits, long since) : base(TaskCreationOptions.RunContinuationsAsynchronously)
+        {
+            (Permits, Since) = (permits, since);
+            Node = new(this);
+        }
+
+        public int Permits { get; }
+
+        public long Since { get; }
+
+        public LinkedListNode<Waiter> Node { get; }
+
+        /// <summary>It waits for permits to come back, for as long as that takes.</summary>
+        public bool IsQueued { get; set; }
 
         public CancellationTokenRegistration Cancellation { get; set; }
     }

@@ -1,5 +1,6 @@
 using System.Threading.RateLimiting;
 using Marketplace.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
 
@@ -9,10 +10,10 @@ namespace Marketplace.WebFrontend.Limits;
 /// The frontend's limiter of HTTP requests: finds the policies that apply to a request, takes a permit from each, and hands
 /// back what it took when one of them refuses. Sets the limit headers on the way, on admitted requests too.
 /// </summary>
-internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers, IOptions<LimitsOptions> options)
+internal sealed class HttpLimiter(Partitions partitions, ILimitHeaders headers, IOptions<LimitsOptions> options)
     : PartitionedRateLimiter<HttpContext>
 {
-    private static readonly BucketLease Unlimited = new(RefusalReason.None, default);
+    private static readonly UncountedLease Unlimited = new(RefusalReason.None, default);
 
     private readonly LimitsOptions _options = options.Value;
 
@@ -20,9 +21,9 @@ internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers
     {
         foreach (var policy in PoliciesOf(resource))
         {
-            if (limiters.StatisticsOf(KeyOf(policy, resource)) is { } statistics)
+            if (partitions.Of(policy).Find(PartitionOf(resource)) is { } limiter)
             {
-                return statistics;
+                return limiter.GetStatistics();
             }
         }
 
@@ -37,15 +38,14 @@ internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers
             return Unlimited;
         }
 
-        var taken = new List<(BucketRateLimiter Limiter, BucketLease Lease)>(policies.Count);
+        var taken = new List<BucketLease>(policies.Count);
         foreach (var policy in policies)
         {
-            var limiter = limiters.Of(KeyOf(policy, resource));
-            taken.Add((limiter, (BucketLease)limiter.AttemptAcquire(permitCount)));
-            if (!taken[^1].Lease.IsAcquired)
+            taken.Add((BucketLease)partitions.Of(policy).Of(PartitionOf(resource)).AttemptAcquire(permitCount));
+            if (!taken[^1].IsAcquired)
             {
                 GiveBack(taken);
-                return taken[^1].Lease; // the middleware asks again, asynchronously
+                return taken[^1]; // the middleware asks again, asynchronously
             }
         }
 
@@ -56,14 +56,13 @@ internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers
         HttpContext context, int permitCount, CancellationToken cancellationToken)
     {
         var policies = PoliciesOf(context);
-        var taken = new List<(BucketRateLimiter Limiter, BucketLease Lease)>(policies.Count);
+        var taken = new List<BucketLease>(policies.Count);
         try
         {
             foreach (var policy in policies)
             {
-                var limiter = limiters.Of(KeyOf(policy, context));
-                taken.Add((limiter, (BucketLease)await limiter.AcquireAsync(permitCount, cancellationToken)));
-                if (!taken[^1].Lease.IsAcquired)
+                taken.Add((BucketLease)await partitions.Of(policy).Of(PartitionOf(context)).AcquireAsync(permitCount, cancellationToken));
+                if (!taken[^1].IsAcquired)
                 {
                     GiveBack(taken);
                     break;
@@ -79,31 +78,23 @@ internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers
         return taken.Count == 0 ? Unlimited : Conclude(context, taken);
     }
 
-    private static void GiveBack(List<(BucketRateLimiter Limiter, BucketLease Lease)> taken)
+    private static void GiveBack(List<BucketLease> taken)
     {
-        foreach (var (limiter, lease) in taken)
+        foreach (var lease in taken)
         {
-            limiter.GiveBack(lease);
+            lease.GiveBack();
         }
     }
 
-    private BucketLease Conclude(HttpContext context, List<(BucketRateLimiter Limiter, BucketLease Lease)> taken)
+    private BucketLease Conclude(HttpContext context, List<BucketLease> taken)
     {
-        var statuses = new List<PermitStatus>(taken.Count);
-        foreach (var (_, lease) in taken)
-        {
-            if (lease.TryGetMetadata(BucketLease.Status, out var status) && status.Limit > 0)
-            {
-                statuses.Add(status);
-            }
-        }
-
+        var statuses = taken.Select(lease => lease.Status).Where(status => status.Limit > 0).ToList();
         if (statuses.Count > 0)
         {
             headers.Write(context.Response.Headers, statuses);
         }
 
-        return taken[^1].Lease;
+        return taken[^1];
     }
 
     /// <summary><c>general</c> for everything under <c>/api</c>, then what the endpoint asks for.</summary>
@@ -132,6 +123,6 @@ internal sealed class HttpLimiter(BucketLimiters limiters, ILimitHeaders headers
         return policies;
     }
 
-    private BucketKey KeyOf(string policy, HttpContext context) =>
-        new(policy, ClientAddress.ToPartition(context.Connection.RemoteIpAddress, _options.IPv6PrefixLength));
+    private string PartitionOf(HttpContext context) =>
+        ClientAddress.ToPartition(context.Connection.RemoteIpAddress, _options.IPv6PrefixLength);
 }

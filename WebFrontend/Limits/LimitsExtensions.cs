@@ -2,6 +2,7 @@ using System.Threading.RateLimiting;
 using Marketplace.Hosting.Settings;
 using Marketplace.Limits;
 using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
 
@@ -18,9 +19,14 @@ internal static class LimitsExtensions
         services.AddSettings<LimitsOptions>(LimitsOptions.Section);
         services.AddLimitPolicies();
         services.AddSingleton<ILimitHeaders, IetfLimitHeaders>();
-        services.AddSingleton<BucketLimiters>();
+        services.AddSingleton<PermitRecalls>();
+        services.AddSingleton<IPartitionResetListener>(provider => provider.GetRequiredService<PermitRecalls>());
+        services.AddSingleton<BucketLink>();
+        services.AddSingleton<IBucketLink>(provider => provider.GetRequiredService<BucketLink>());
+        services.AddSingleton<Partitions>();
+        services.AddSingleton(provider => new Lazy<Partitions>(provider.GetRequiredService<Partitions>));
         services.AddSingleton<HttpLimiter>();
-        services.AddHostedService<IdlePartitionSweeper>();
+        services.AddHostedService<PartitionKeeper>();
         services.AddRateLimiter();
         services.AddOptions<RateLimiterOptions>().Configure<IOptions<LimitsOptions>, HttpLimiter>((limiter, limits, http) =>
         {
@@ -43,14 +49,14 @@ internal static class LimitsExtensions
     public static async Task WriteRefusalAsync(HttpContext context, RateLimitLease lease)
     {
         lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
-        lease.TryGetMetadata(BucketLease.Reason, out var reason);
+        lease.TryGetMetadata(BucketLease.ReasonName, out var reason);
         if (reason == RefusalReason.Unavailable)
         {
             await ProblemWriter.WriteUnavailableAsync(context, "Nothing was changed; please try again.", retryAfter);
             return;
         }
 
-        lease.TryGetMetadata(BucketLease.Status, out var status);
+        lease.TryGetMetadata(BucketLease.StatusName, out var status);
         await ProblemWriter.WriteAsync(
             context,
             StatusCodes.Status429TooManyRequests,
@@ -59,21 +65,5 @@ internal static class LimitsExtensions
             $"The limit \"{status.Policy}\" allows {status.Limit} requests in {ProblemWriter.Seconds(status.Window)} s; "
             + $"try again in {ProblemWriter.Seconds(retryAfter)} s.",
             retryAfter);
-    }
-}
-
-/// <summary>Keeps the table of partitions from holding addresses that went away.</summary>
-internal sealed class IdlePartitionSweeper(BucketLimiters limiters, TimeProvider clock) : BackgroundService
-{
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan IdleFor = TimeSpan.FromSeconds(30);
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Interval, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            limiters.RemoveIdle(IdleFor);
-        }
     }
 }

@@ -7,7 +7,7 @@ namespace Marketplace.WebFrontend.Limits;
 /// <param name="Limit">Permits in one window.</param>
 /// <param name="Window">The window's length.</param>
 /// <param name="Remaining">Permits left.</param>
-/// <param name="ResetsIn">Time until the window ends.</param>
+/// <param name="ResetsIn">Time until more come back, or until a refused request may be tried again.</param>
 public readonly record struct PermitStatus(string Policy, int Limit, TimeSpan Window, int Remaining, TimeSpan ResetsIn);
 
 /// <summary>Why a permit was not given.</summary>
@@ -16,37 +16,52 @@ public enum RefusalReason
     /// <summary>It was given.</summary>
     None,
 
-    /// <summary>The window's permits are used up.</summary>
+    /// <summary>The permits are used up.</summary>
     Exhausted,
 
     /// <summary>The bucket could not be reached within the deadline, and the policy denies then.</summary>
     Unavailable,
+
+    /// <summary>Nothing is known here: ask asynchronously.</summary>
+    Unknown,
 }
 
-/// <summary>The outcome of asking a <see cref="BucketRateLimiter"/>, with metadata beyond <see cref="MetadataName.RetryAfter"/>.</summary>
-internal sealed class BucketLease(RefusalReason reason, PermitStatus status, long window = 0, int permits = 0) : RateLimitLease
+/// <summary>The outcome of asking a limiter, with metadata beyond <see cref="MetadataName.RetryAfter"/>.</summary>
+internal abstract class BucketLease : RateLimitLease
 {
-    public static readonly MetadataName<PermitStatus> Status = new("MARKETPLACE_PERMIT_STATUS");
-    public static readonly MetadataName<RefusalReason> Reason = new("MARKETPLACE_REFUSAL_REASON");
+    public static readonly MetadataName<PermitStatus> StatusName = new("MARKETPLACE_PERMIT_STATUS");
+    public static readonly MetadataName<RefusalReason> ReasonName = new("MARKETPLACE_REFUSAL_REASON");
 
     /// <summary>How soon to try again when the bucket could not be reached: a dead silo's buckets are back by then.</summary>
     private static readonly TimeSpan TroubleRetryAfter = TimeSpan.FromSeconds(2);
 
-    public override bool IsAcquired => reason == RefusalReason.None;
+    private static readonly string[] Names = [StatusName.Name, ReasonName.Name, MetadataName.RetryAfter.Name];
 
-    public override IEnumerable<string> MetadataNames { get; } = [Status.Name, Reason.Name, MetadataName.RetryAfter.Name];
+    public override bool IsAcquired => Reason == RefusalReason.None;
 
-    /// <summary>The window that the permits belong to, and how many they are: what it takes to hand them back.</summary>
-    public (long Window, int Permits) Held => (window, permits);
+    public override IEnumerable<string> MetadataNames => Names;
+
+    public abstract RefusalReason Reason { get; }
+
+    public abstract PermitStatus Status { get; }
+
+    /// <summary>Takes the permits back that the request didn't use after all; nothing when it has none.</summary>
+    public virtual void GiveBack()
+    {
+    }
 
     public override bool TryGetMetadata(string metadataName, out object? metadata)
     {
         metadata = metadataName switch
         {
-            _ when metadataName == Status.Name => status,
-            _ when metadataName == Reason.Name => reason,
-            _ when metadataName == MetadataName.RetryAfter.Name && !IsAcquired =>
-                reason == RefusalReason.Unavailable ? TroubleRetryAfter : status.ResetsIn,
+            _ when metadataName == StatusName.Name => Status,
+            _ when metadataName == ReasonName.Name => Reason,
+            _ when metadataName == MetadataName.RetryAfter.Name => Reason switch
+            {
+                RefusalReason.Exhausted => Status.ResetsIn,
+                RefusalReason.Unavailable => TroubleRetryAfter,
+                _ => null,
+            },
             _ => null,
         };
         return metadata is not null;

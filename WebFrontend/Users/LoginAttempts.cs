@@ -3,6 +3,7 @@ using System.Text;
 using Marketplace.Limits;
 using Marketplace.Users;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Users;
@@ -12,7 +13,7 @@ namespace Marketplace.WebFrontend.Users;
 /// checked, so that guesses made at once can't slip through together, and gets them back when it doesn't fail.
 /// </summary>
 /// <remarks>The account is counted by a hash of what was typed, known or not: a refusal tells nothing about who exists.</remarks>
-internal sealed class LoginAttempts(BucketLimiters limiters, IOptions<LimitsOptions> options)
+internal sealed class LoginAttempts(Partitions partitions, IOptions<LimitsOptions> options)
 {
     /// <summary>Begins an attempt, or writes the refusal and returns null.</summary>
     /// <param name="context">The request.</param>
@@ -28,8 +29,7 @@ internal sealed class LoginAttempts(BucketLimiters limiters, IOptions<LimitsOpti
         var address = ClientAddress.ToPartition(context.Connection.RemoteIpAddress, options.Value.IPv6PrefixLength);
         foreach (var key in (BucketKey[])[new(UserLimits.Login, address), new(UserLimits.LoginAccount, Hash(email))])
         {
-            var limiter = limiters.Of(key);
-            var lease = (BucketLease)await limiter.AcquireAsync(1, context.RequestAborted);
+            var lease = (BucketLease)await partitions.Of(key.Policy).Of(key.Partition).AcquireAsync(1, context.RequestAborted);
             if (!lease.IsAcquired)
             {
                 attempt.Forgive();
@@ -37,7 +37,7 @@ internal sealed class LoginAttempts(BucketLimiters limiters, IOptions<LimitsOpti
                 return null;
             }
 
-            attempt.Add(limiter, lease);
+            attempt.Add(lease);
         }
 
         return attempt;
@@ -50,16 +50,16 @@ internal sealed class LoginAttempts(BucketLimiters limiters, IOptions<LimitsOpti
 /// <summary>The permits of one attempt.</summary>
 internal sealed class LoginAttempt
 {
-    private readonly List<(BucketRateLimiter Limiter, BucketLease Lease)> _taken = new(2);
+    private readonly List<BucketLease> _taken = new(2);
 
-    public void Add(BucketRateLimiter limiter, BucketLease lease) => _taken.Add((limiter, lease));
+    public void Add(BucketLease lease) => _taken.Add(lease);
 
     /// <summary>The attempt didn't fail: it doesn't count.</summary>
     public void Forgive()
     {
-        foreach (var (limiter, lease) in _taken)
+        foreach (var lease in _taken)
         {
-            limiter.GiveBack(lease);
+            lease.GiveBack();
         }
     }
 }

@@ -39,6 +39,9 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <summary>Whether what a holder has in hand is void when its lease ends; else it can still be handed back.</summary>
     public virtual bool EndsWithLease => false;
 
+    /// <summary>How long a lot counts after its lease has ended.</summary>
+    public virtual TimeSpan CountsAfterwards => TimeSpan.Zero;
+
     /// <summary>The lot of permits that a holder has from an earlier activation.</summary>
     public virtual long LotOfClaims => 0;
 

@@ -25,8 +25,7 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
 
     private TimeSpan SegmentLength => Slides ? Policy.Window / Policy.Segments : Policy.Window;
 
-    /// <summary>How long a segment counts after it has ended.</summary>
-    private TimeSpan CountsAfterwards => Slides ? Policy.Window : TimeSpan.Zero;
+    public override TimeSpan CountsAfterwards => Slides ? Policy.Window : TimeSpan.Zero;
 
     public override IReadOnlyList<long> Lots
     {

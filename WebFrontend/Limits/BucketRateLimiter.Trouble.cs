@@ -1,0 +1,90 @@
+using Marketplace.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
+
+namespace Marketplace.WebFrontend.Limits;
+
+/// <content>What happens while the bucket can't be reached, and while requests may wait for permits.</content>
+internal sealed partial class BucketRateLimiter
+{
+    private (long EndsAt, int Used) _share;
+
+    /// <summary>Once this is so no request waits for the deadline again, until an exchange in the background has succeeded.</summary>
+    private void EnterTrouble()
+    {
+        if (!_inTrouble)
+        {
+            _inTrouble = true;
+            _context.Meters.EnterTrouble();
+        }
+    }
+
+    private void LeaveTrouble()
+    {
+        if (_inTrouble)
+        {
+            _inTrouble = false;
+            _context.Meters.LeaveTrouble();
+        }
+    }
+
+    private UncountedLease InTrouble(int permits, long now)
+    {
+        var policy = _context.Current.Options;
+        switch (policy.Trouble)
+        {
+            case TroubleMode.Allow:
+            case TroubleMode.LocalShare when TryTakeShare(policy, permits, now):
+                _context.Meters.AdmitUncounted();
+                return new(RefusalReason.None, Status(now));
+            default:
+                return Refuse(RefusalReason.Unavailable, now);
+        }
+    }
+
+    /// <summary>All frontends together admit at most the limit in a window of their own, beside what the bucket granted.</summary>
+    private bool TryTakeShare(LimitPolicyOptions policy, int permits, long now)
+    {
+        if (now >= _share.EndsAt)
+        {
+            _share = (now + (long)(policy.Window.TotalSeconds * _context.Clock.TimestampFrequency), 0);
+        }
+
+        var share = policy.Limit / Math.Max(1, _context.Link.LiveFrontends);
+        if (_share.Used + (long)permits > share)
+        {
+            return false;
+        }
+
+        _share.Used += permits;
+        return true;
+    }
+
+    private bool MayQueue(int permits)
+    {
+        var policy = _context.Current.Options;
+        return permits <= policy.Limit && _waiters.Sum(waiter => (long)waiter.Permits) <= policy.QueueLimit;
+    }
+
+    /// <summary>A refused request that may wait is asked for again when the refusal ends.</summary>
+    private bool WaitForRefusalToEnd(Waiter waiter, long now, VersionedPolicy policy)
+    {
+        if (!_holder.IsRefused(waiter.Permits, now, policy.Version))
+        {
+            return false;
+        }
+
+        waiter.IsQueued = true;
+        var wait = _context.Clock.GetElapsedTime(now, _holder.RefusedUntil);
+        _ = WakeAsync(wait);
+        return true;
+    }
+
+    private async Task WakeAsync(TimeSpan wait)
+    {
+        await Task.Delay(wait, _context.Clock).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        lock (_gate)
+        {
+            StartExchange();
+        }
+    }
+}

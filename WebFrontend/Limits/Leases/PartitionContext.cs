@@ -1,0 +1,24 @@
+using Marketplace.Limits;
+
+namespace Marketplace.WebFrontend.Limits.Leases;
+
+/// <summary>What all partitions of one policy on this frontend share.</summary>
+internal sealed class PartitionContext(
+    string policy, FollowedPolicy followed, IBucketLink link, PolicyMeters meters, TimeProvider clock, TimeSpan deadline, ILogger logger)
+{
+    public string Policy => policy;
+
+    /// <summary>The policy as it is now.</summary>
+    public VersionedPolicy Current => followed.Current;
+
+    public IBucketLink Link => link;
+
+    public PolicyMeters Meters => meters;
+
+    public TimeProvider Clock => clock;
+
+    /// <summary>How long a request waits for its bucket.</summary>
+    public TimeSpan Deadline => deadline;
+
+    public ILogger Logger => logger;
+}

@@ -1,0 +1,66 @@
+using Marketplace.Limits;
+
+namespace Marketplace.WebFrontend.Limits.Leases;
+
+/// <summary>Looks after the partitions while the frontend runs, and hands everything back when it stops.</summary>
+internal sealed partial class PartitionKeeper(
+    Partitions partitions, BucketLink link, TimeProvider clock, ILogger<PartitionKeeper> logger) : BackgroundService, IHostedLifecycleService
+{
+    /// <summary>A third of the time that a concurrency permit in use is held without word from its frontend.</summary>
+    private static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan HandBackAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LetGoAfter = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan HandBackWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>Partitions under other algorithms are looked at once in so many rounds: there may be a million.</summary>
+    private const int RoundsBetweenSweeps = 5;
+
+    private const int HandBacksAtOnce = 128;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Rhythm, clock);
+        for (var round = 0; await timer.WaitForNextTickAsync(stoppingToken); round++)
+        {
+            await link.CountFrontendsAsync(Rhythm, stoppingToken);
+            foreach (var table in partitions.Tables)
+            {
+                if (round % RoundsBetweenSweeps == 0 || table.Context.Current.Options.Algorithm == LimitAlgorithm.Concurrency)
+                {
+                    table.Sweep(HandBackAfter, LetGoAfter);
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// After the drain and before the link to the silos goes: permits in hand would be lost until their window ends. Requests that
+    /// are still under way get theirs one by one from then on.
+    /// </summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        link.IsDraining = true;
+        using var deadline = new CancellationTokenSource(HandBackWithin, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            await Parallel.ForEachAsync(
+                partitions.Tables.SelectMany(table => table.Kept),
+                new ParallelOptions { MaxDegreeOfParallelism = HandBacksAtOnce, CancellationToken = either.Token },
+                async (limiter, token) => await limiter.HandBackAllAsync(token));
+        }
+        catch (OperationCanceledException)
+        {
+            LogNotAllHandedBack();
+        }
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(LogLevel.Warning, "Not all permits in hand could be handed back in time; they are lost until their windows end")]
+    private partial void LogNotAllHandedBack();
+}

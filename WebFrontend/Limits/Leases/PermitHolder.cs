@@ -1,0 +1,299 @@
+using System.Diagnostics;
+using Marketplace.Limits;
+
+namespace Marketplace.WebFrontend.Limits.Leases;
+
+/// <summary>
+/// A frontend's side of the protocol with one bucket, without I/O: what it has in hand, what it asks for next, what it hands back,
+/// and what it remembers of refusals. The bucket's side, and the argument for both, is in Grains/Limits/Bucket.cs.
+/// </summary>
+/// <remarks>
+/// <para>One request is under way at a time and is repeated until it is answered; one return is under way at a time and is
+/// repeated until it has been taken over, with every request besides.</para>
+/// <para>Times are timestamps of the frontend's monotonic clock. A lease counts from the moment its request was <i>sent</i> the last
+/// time, so it ends here no later than in the bucket.</para>
+/// <para>Everything but spending from <see cref="Lot"/> is called under the limiter's lock.</para>
+/// </remarks>
+#pragma warning disable CA1001 // a lot is disposed of by the requests that spend it, and holds nothing
+internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvider clock, Func<long> nextNumber)
+#pragma warning restore CA1001
+{
+    /// <summary>A lease that lasts this long needn't have been larger.</summary>
+    private static readonly TimeSpan LongEnough = TimeSpan.FromSeconds(15);
+
+    /// <summary>How much more is asked for when a lease was used up sooner.</summary>
+    private const int Growth = 4;
+
+    private const int SpareMax = 1 << 24;
+
+    private Lot? _lot;
+    private PermitRequest? _request;
+    private PermitReturn _return;
+    private bool _isReturning;
+    private List<(long Lot, int Count)>? _loose; // unspent, of lots that are over
+    private (long Round, long Answered) _recall;
+    private long _answeredRound;
+    private long _seen;
+    private int _inUse; // concurrency: spent and not given back
+    private int _demand = 1;
+    private long _demandSince;
+    private int _refusedFrom = int.MaxValue;
+    private long _refusedUntil;
+    private int _refusedVersion;
+
+    /// <summary>What can be spent; null when there is nothing.</summary>
+    public Lot? Lot => _lot;
+
+    /// <summary>The bucket's last answer, and when it came.</summary>
+    public PermitGrant Last { get; private set; }
+
+    public long LastAt { get; private set; }
+
+    /// <summary>The bucket has nothing left, so what is given back here is needed elsewhere.</summary>
+    public bool IsScarce { get; private set; }
+
+    /// <summary>The request that has not been answered yet.</summary>
+    public PermitRequest? Unanswered => _request;
+
+    /// <summary>Permits that were taken and not given back, under a concurrency limit.</summary>
+    public int InUse => _inUse;
+
+    /// <summary>Permits that have been spent, net of those given back.</summary>
+    public long Spent { get; private set; }
+
+    /// <summary>Spends permits if there are enough that are still valid.</summary>
+    public Lot? TrySpend(int permits, long now, int version)
+    {
+        if (_lot is not { } lot || now >= lot.ValidUntil || lot.Grant.PolicyVersion != version || lot.TrySpend(permits) < 0)
+        {
+            return null;
+        }
+
+        return lot;
+    }
+
+    /// <summary>Whether asking for so many is known to be of no use at the moment.</summary>
+    public bool IsRefused(int permits, long now, int version) =>
+        permits >= _refusedFrom && now < _refusedUntil && version == _refusedVersion;
+
+    /// <summary>Remembers that so many were not to be had.</summary>
+    public void Refuse(int permits) => _refusedFrom = Math.Min(_refusedFrom, permits);
+
+    /// <summary>When a refusal ends; 0 when there is none.</summary>
+    public long RefusedUntil => _refusedFrom == int.MaxValue ? 0 : _refusedUntil;
+
+    /// <summary>Permits came back somewhere: what was refused may be asked for again.</summary>
+    public void Reopen() => _refusedFrom = int.MaxValue;
+
+    /// <summary>The next message to the bucket, or the last one again if it has not been answered.</summary>
+    /// <param name="wanted">Permits that are waited for.</param>
+    /// <param name="wantsSpare">Whether to ask for more than that, for requests to come.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="version">The policy's version, as far as is known here.</param>
+    /// <param name="callback">Where the bucket asks for permits back.</param>
+    public PermitRequest Request(int wanted, bool wantsSpare, long now, int version, IPermitHolder? callback)
+    {
+        if (_request is { } unanswered)
+        {
+            return unanswered;
+        }
+
+        RetireIfOver(now, version);
+        PrepareReturn();
+        var held = _lot?.Left ?? 0;
+        wanted = Math.Max(0, wanted - held);
+        var request = new PermitRequest(
+            id, nextNumber(), wanted, wantsSpare ? Math.Max(0, Demand(now) - wanted) : 0, held + Loose + _inUse, _return, callback);
+        _request = request;
+        return request;
+    }
+
+    /// <summary>Takes over the answer to the request.</summary>
+    public void Answered(in PermitGrant grant, long sentAt, long now)
+    {
+        var request = _request ?? throw new UnreachableException("No request is under way.");
+        _request = null;
+        _seen = request.Sequence;
+        _isReturning &= request.Returned.Sequence != _return.Sequence;
+        (Last, LastAt) = (grant, now);
+        IsScarce = grant.Remaining == 0;
+        if (grant.Granted < request.Wanted)
+        {
+            (_refusedUntil, _refusedVersion, _refusedFrom) = (sentAt + Ticks(grant.RetryIn), grant.PolicyVersion, int.MaxValue);
+        }
+
+        if (grant.Granted == 0 && (_lot is null || _lot.Grant.Lot != grant.Lot))
+        {
+            return;
+        }
+
+        var kept = 0;
+        if (_lot is { } old)
+        {
+            if (old.Grant.Lot == grant.Lot && now < old.ValidUntil && old.Grant.PolicyVersion == grant.PolicyVersion)
+            {
+                kept = old.TakeAll();
+                Spent += old.Size - kept;
+            }
+            else
+            {
+                Retire(old, now);
+            }
+        }
+
+        _lot = new(limiter, grant, kept + grant.Granted, sentAt + Ticks(grant.EndsIn), sentAt + Ticks(grant.CountsIn), now);
+        if (request.Wanted + request.Spare > 0)
+        {
+            (_demand, _demandSince) = (Math.Clamp(Math.Max(kept + grant.Granted, request.Wanted), 1, SpareMax), now);
+        }
+    }
+
+    /// <summary>The bucket asks for what is unspent.</summary>
+    public void Recall(long round, long answered)
+    {
+        if (round > _recall.Round)
+        {
+            _recall = (round, answered);
+        }
+    }
+
+    /// <summary>
+    /// What to hand back now, if anything: all that is unspent when the bucket has asked for it or <paramref name="all"/> says so.
+    /// The answer goes to <see cref="HandedBack"/>, and then there may be more.
+    /// </summary>
+    public PermitHandBack? HandBack(bool all, long now, int version)
+    {
+        var isRecalled = _recall.Round > _answeredRound && !(_request is { } request && request.Sequence <= _recall.Answered);
+        if (_request is not null && !isRecalled)
+        {
+            return null; // with a request under way the bucket can't know what is in hand; returns go with the next one
+        }
+
+        RetireIfOver(now, version);
+        if (!_isReturning && Loose == 0 && (all || isRecalled) && _lot is { Left: > 0 } lot)
+        {
+            // What is left of the lot's size was spent; demand is what was needed.
+            _demand = Math.Max(1, lot.Size - lot.Left);
+            Retire(lot, now);
+            _lot = null;
+        }
+
+        IsScarce |= isRecalled;
+        PrepareReturn();
+        if (!_isReturning && !isRecalled)
+        {
+            return null;
+        }
+
+        var isLast = Loose == 0 && _lot is not { Left: > 0 };
+        return new(id, _return, (_lot?.Left ?? 0) + Loose + _inUse, isRecalled && isLast ? _recall.Round : 0, _seen);
+    }
+
+    /// <summary>Takes over the bucket's answer to a return.</summary>
+    /// <returns>Whether to go on: an untaken return goes with the next request.</returns>
+    public bool HandedBack(in PermitHandBack handBack, bool taken)
+    {
+        if (taken)
+        {
+            _isReturning &= handBack.Returned.Sequence != _return.Sequence;
+        }
+
+        _answeredRound = Math.Max(_answeredRound, handBack.Round);
+        return taken;
+    }
+
+    /// <summary>Takes back permits that were spent in vain.</summary>
+    /// <returns>Whether they should go back to the bucket at once.</returns>
+    public bool GiveBack(long lot, int permits, bool isConcurrency, long now)
+    {
+        Spent -= permits;
+        if (isConcurrency)
+        {
+            _inUse = Math.Max(0, _inUse - permits);
+        }
+
+        if (_lot is { } current && current.Grant.Lot == lot && now < current.ValidUntil)
+        {
+            current.Add(permits);
+            Spent += permits; // the lot counts what is spent of it by what is left
+        }
+        else
+        {
+            Loosen(lot, permits);
+        }
+
+        return IsScarce;
+    }
+
+    /// <summary>Permits were taken that will come back: a concurrency limit's.</summary>
+    public void Use(int permits) => _inUse += permits;
+
+    /// <summary>Permits spent of the lot in hand.</summary>
+    public long SpentOfLot => _lot is { } lot ? lot.Size - lot.Left : 0;
+
+    /// <summary>Whether there is nothing to hand back and nothing to remember.</summary>
+    public bool IsEmpty(long now) => _request is null && !_isReturning && Loose == 0 && _inUse == 0
+        && _lot is not { Left: > 0 } && (_refusedFrom == int.MaxValue || now >= _refusedUntil);
+
+    /// <summary>Moves what can't be spent any more out of the way.</summary>
+    public void RetireIfOver(long now, int version)
+    {
+        if (_lot is { } lot && (now >= lot.ValidUntil || lot.Grant.PolicyVersion != version))
+        {
+            Retire(lot, now);
+            _lot = null;
+        }
+    }
+
+    private void Retire(Lot lot, long now)
+    {
+        var left = lot.TakeAll();
+        Spent += lot.Size - left;
+        if (left > 0 && now < lot.CountsUntil)
+        {
+            Loosen(lot.Grant.Lot, left);
+        }
+    }
+
+    private int Loose => _loose?.Sum(loose => loose.Count) ?? 0;
+
+    private void Loosen(long lot, int count)
+    {
+        _loose ??= new(1);
+        var at = _loose.FindIndex(loose => loose.Lot == lot);
+        if (at < 0)
+        {
+            _loose.Add((lot, count));
+        }
+        else
+        {
+            _loose[at] = (lot, _loose[at].Count + count);
+        }
+    }
+
+    private void PrepareReturn()
+    {
+        if (!_isReturning && _loose is [.., var (lot, count)])
+        {
+            (_return, _isReturning) = (new(nextNumber(), count, lot), true);
+            _loose.RemoveAt(_loose.Count - 1);
+        }
+        else if (!_isReturning)
+        {
+            _return = _return with { Count = 0 };
+        }
+    }
+
+    private int Demand(long now)
+    {
+        if (Last.Limit == 0)
+        {
+            return 1; // never heard of it
+        }
+
+        var tookLong = clock.GetElapsedTime(_demandSince, now) >= LongEnough;
+        return (int)Math.Min(SpareMax, tookLong ? _demand : (long)_demand * Growth);
+    }
+
+    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * clock.TimestampFrequency);
+}

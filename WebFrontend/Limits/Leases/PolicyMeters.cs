@@ -1,0 +1,95 @@
+namespace Marketplace.WebFrontend.Limits.Leases;
+
+/// <summary>One policy's numbers on this frontend since it started.</summary>
+internal sealed class PolicyMeters(string policy, TimeProvider clock)
+{
+    private readonly Lock _gate = new();
+    private long _exchanges;
+    private long _leased;
+    private long _returned;
+    private long _recalls;
+    private long _denied;
+    private long _shadowDenied;
+    private long _uncounted;
+    private long _retiredSpent;
+    private int _inTrouble;
+    private long _troubleSince;
+    private TimeSpan _trouble;
+
+    public string Policy => policy;
+
+    /// <summary>Grain calls: exchanges and hand-backs.</summary>
+    public long Exchanges => Interlocked.Read(ref _exchanges);
+
+    public long Leased => Interlocked.Read(ref _leased);
+
+    public long Returned => Interlocked.Read(ref _returned);
+
+    public long Recalls => Interlocked.Read(ref _recalls);
+
+    public long Denied => Interlocked.Read(ref _denied);
+
+    public long ShadowDenied => Interlocked.Read(ref _shadowDenied);
+
+    /// <summary>Admitted without a bucket's permit, by the trouble mode.</summary>
+    public long Uncounted => Interlocked.Read(ref _uncounted);
+
+    /// <summary>Permits spent from partitions that this frontend no longer keeps.</summary>
+    public long RetiredSpent => Interlocked.Read(ref _retiredSpent);
+
+    /// <summary>Time during which at least one partition's bucket could not be reached.</summary>
+    public TimeSpan Trouble
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _trouble + (_inTrouble > 0 ? clock.GetElapsedTime(_troubleSince) : TimeSpan.Zero);
+            }
+        }
+    }
+
+    public void Exchanged(int leased)
+    {
+        Interlocked.Increment(ref _exchanges);
+        Interlocked.Add(ref _leased, leased);
+    }
+
+    public void HandedBack(int returned)
+    {
+        Interlocked.Increment(ref _exchanges);
+        Interlocked.Add(ref _returned, returned);
+    }
+
+    public void Recalled() => Interlocked.Increment(ref _recalls);
+
+    public void Deny() => Interlocked.Increment(ref _denied);
+
+    public void ShadowDeny() => Interlocked.Increment(ref _shadowDenied);
+
+    public void AdmitUncounted() => Interlocked.Increment(ref _uncounted);
+
+    public void Retire(long spent) => Interlocked.Add(ref _retiredSpent, spent);
+
+    public void EnterTrouble()
+    {
+        lock (_gate)
+        {
+            if (_inTrouble++ == 0)
+            {
+                _troubleSince = clock.GetTimestamp();
+            }
+        }
+    }
+
+    public void LeaveTrouble()
+    {
+        lock (_gate)
+        {
+            if (--_inTrouble == 0)
+            {
+                _trouble += clock.GetElapsedTime(_troubleSince);
+            }
+        }
+    }
+}
