@@ -66,7 +66,7 @@ public static class SettingsRules
 
         if (value is IValidatableObject self)
         {
-            failures.AddRange(self.Validate(new ValidationContext(value) { DisplayName = path })
+            failures.AddRange(self.Validate(new ValidationContext(value))
                 .Select(result => new SettingFailure(
                     result.MemberNames.FirstOrDefault(), result.ErrorMessage ?? "", $"{path}: {result.ErrorMessage}")));
         }

@@ -11,7 +11,7 @@ public sealed class LimitPolicyFollowerTests : IAsyncLifetime, IPartitionResetLi
     private const string Policy = LimitsOptions.General;
     private readonly LimitPolicies _policies = new(Options.Create(new LimitsOptions()));
     private readonly ConcurrentQueue<string> _resets = [];
-    private readonly Log _log = new();
+    private readonly LevelLog _log = new();
     private readonly FakeTimeProvider _clock = new();
     private readonly ScriptedGrain _grain = new();
     private LimitPolicyFollower _follower = null!;
@@ -28,7 +28,7 @@ public sealed class LimitPolicyFollowerTests : IAsyncLifetime, IPartitionResetLi
         _follower.Dispose();
     }
 
-    public void OnReset(string bucket) => _resets.Enqueue(bucket);
+    void IPartitionResetListener.OnReset(string bucket) => _resets.Enqueue(bucket);
 
     [Fact]
     public async Task A_process_that_finds_no_silo_goes_on_asking_and_says_so_once()
@@ -105,7 +105,7 @@ public sealed class LimitPolicyFollowerTests : IAsyncLifetime, IPartitionResetLi
 }
 
 /// <summary>What was logged.</summary>
-internal sealed class Log : ILogger<LimitPolicyFollower>
+internal sealed class LevelLog : ILogger<LimitPolicyFollower>
 {
     private readonly ConcurrentQueue<LogLevel> _levels = [];
 
