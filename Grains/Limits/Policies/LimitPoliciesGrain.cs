@@ -1,8 +1,10 @@
 using Marketplace.Hosting.Settings;
 using Marketplace.Limits;
 using Marketplace.Trouble;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using Orleans.Configuration;
 
 namespace Marketplace.Grains.Limits.Policies;
 
@@ -10,18 +12,23 @@ namespace Marketplace.Grains.Limits.Policies;
 /// Holds the newest revision that it knows of, and the long polls that wait for the next. What it believes is fenced by the
 /// revision in PostgreSQL: an activation that was overtaken can't write, reads again and judges anew.
 /// </summary>
-internal sealed class LimitPoliciesGrain(LimitPolicyStore store, IOptions<LimitsOptions> configured, TimeProvider clock)
-    : Grain, ILimitPoliciesGrain
+internal sealed class LimitPoliciesGrain(
+    LimitPolicyStore store,
+    IOptions<LimitsOptions> configured,
+    IOptions<SiloMessagingOptions> messaging,
+    IHostApplicationLifetime process,
+    TimeProvider clock) : Grain, ILimitPoliciesGrain
 {
-    /// <summary>
-    /// Well under any response time-out in use, and short since an activation that moves finishes its calls first: changes wait
-    /// for that.
-    /// </summary>
+    /// <summary>Short, since an activation that moves finishes its calls first, and changes wait for that.</summary>
     private static readonly TimeSpan PollMax = TimeSpan.FromSeconds(3);
+
+    /// <summary>While the silo stops: it waits for its grains' calls, and those who ask aren't to ask without a pause.</summary>
+    private static readonly TimeSpan PollMaxAtTheEnd = TimeSpan.FromMilliseconds(250);
 
     /// <summary>More than one activation at a time is rare, and lasts for moments.</summary>
     private const int AttemptsMax = 3;
 
+    private readonly TimeSpan _pollMax = messaging.Value.ResponseTimeout / 2 is var half && half < PollMax ? half : PollMax;
     private ChangedPolicies _known = ChangedPolicies.None;
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -37,7 +44,11 @@ internal sealed class LimitPoliciesGrain(LimitPolicyStore store, IOptions<Limits
         await ReadAsync(atLeast: Math.Max(0, knownRevision));
         if (_known.Revision <= knownRevision)
         {
-            await _next.Task.WaitAsync(PollMax, clock)
+            var stopping = process.ApplicationStopping;
+            var change = stopping.IsCancellationRequested
+                ? _next.Task.WaitAsync(PollMaxAtTheEnd, clock)
+                : _next.Task.WaitAsync(_pollMax, clock, stopping);
+            await change
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
 
