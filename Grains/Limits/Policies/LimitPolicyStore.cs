@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Data;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Marketplace.Grains.Storage;
 using Marketplace.Limits;
 using Npgsql;
 
@@ -18,10 +17,10 @@ internal sealed class LimitPolicyStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        await using var revision = connection.Command("SELECT revision FROM limit_revision");
+        await using var revision = Command(connection, "SELECT revision FROM limit_revision");
         var changed = ChangedPolicies.None with { Revision = (long)(await revision.ExecuteScalarAsync())! };
         var policies = changed.Policies.ToBuilder();
-        await using (var command = connection.Command("SELECT name, version, policy::text FROM limit_policies"))
+        await using (var command = Command(connection, "SELECT name, version, policy::text FROM limit_policies"))
         await using (var reader = await command.ExecuteReaderAsync())
         {
             while (await reader.ReadAsync())
@@ -31,7 +30,8 @@ internal sealed class LimitPolicyStore(NpgsqlDataSource dataSource)
         }
 
         var resets = ImmutableArray.CreateBuilder<PartitionReset>();
-        await using (var command = connection.Command(
+        await using (var command = Command(
+            connection,
             "SELECT revision, policy, partition FROM limit_policy_changes WHERE partition IS NOT NULL ORDER BY revision DESC LIMIT $1",
             ChangedPolicies.ResetsMax))
         await using (var reader = await command.ExecuteReaderAsync())
@@ -52,13 +52,14 @@ internal sealed class LimitPolicyStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        if (await connection.ExecuteAsync(
-            "UPDATE limit_revision SET revision = revision + 1 WHERE revision = $1", write.Revision) != 1)
+        if (await ExecuteAsync(
+            connection, "UPDATE limit_revision SET revision = revision + 1 WHERE revision = $1", write.Revision) != 1)
         {
             return false;
         }
 
-        if (write.Changed is { } changed && await connection.ExecuteAsync(
+        if (write.Changed is { } changed && await ExecuteAsync(
+            connection,
             """
             INSERT INTO limit_policies AS known (name, version, policy) VALUES ($1, $2, $3::jsonb)
             ON CONFLICT (name) DO UPDATE SET version = excluded.version, policy = excluded.policy
@@ -69,7 +70,8 @@ internal sealed class LimitPolicyStore(NpgsqlDataSource dataSource)
             return false;
         }
 
-        await connection.ExecuteAsync(
+        await ExecuteAsync(
+            connection,
             """
             INSERT INTO limit_policy_changes (revision, changed_by, action, policy, version, partition, old_policy, new_policy)
             VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb)
@@ -77,6 +79,19 @@ internal sealed class LimitPolicyStore(NpgsqlDataSource dataSource)
             write.Revision + 1, write.Who, write.Action, write.Policy, write.Version, write.Partition, Text(write.Old), Text(write.New));
         await transaction.CommitAsync();
         return true;
+    }
+
+    private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, params object?[] values)
+    {
+        await using var command = Command(connection, sql, values);
+        return await command.ExecuteNonQueryAsync();
+    }
+
+    private static NpgsqlCommand Command(NpgsqlConnection connection, string sql, params object?[] values)
+    {
+        var command = new NpgsqlCommand(sql, connection);
+        command.Parameters.AddRange(Array.ConvertAll(values, value => new NpgsqlParameter { Value = value ?? DBNull.Value }));
+        return command;
     }
 
     private static LimitPolicyOptions? Parse(string json) => JsonSerializer.Deserialize<LimitPolicyOptions>(json, Json);
