@@ -110,12 +110,12 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     public PermitStatus StatusOf(Lot lot) => Status(lot.Grant, lot.Left, lot.ArrivedAt, _context.Clock.GetTimestamp());
 
     /// <summary>Takes back permits that were not used after all, or that a request under a concurrency limit has done with.</summary>
-    public void GiveBack(long lot, int permits)
+    public void GiveBack(Lot lot, int permits, int useEpoch)
     {
         lock (_gate)
         {
             var now = _context.Clock.GetTimestamp();
-            var isNeeded = _holder.GiveBack(lot, permits, IsConcurrency, now);
+            var isNeeded = _holder.GiveBack(lot, permits, _context.Current.Options.Algorithm, useEpoch, now);
             if (_waiters.Count > 0)
             {
                 ServeWaiters(now, _context.Current.Version);
@@ -308,13 +308,10 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         if (IsConcurrency)
         {
             _holder.Use(permits);
-        }
-        else if (permits == 1)
-        {
-            return lot;
+            return new PermitsLease(lot, permits, _holder.UseEpoch, comeBack: true, StatusOf(lot));
         }
 
-        return new PermitsLease(this, lot.Grant.Lot, permits, StatusOf(lot));
+        return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: 0, comeBack: false, StatusOf(lot));
     }
 
     private UncountedLease Refuse(RefusalReason reason, long now)
