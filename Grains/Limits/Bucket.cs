@@ -154,6 +154,12 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
             return [];
         }
 
+        return TakeRefused();
+    }
+
+    /// <summary>Those who were refused, for a bucket that is reset; each is told once.</summary>
+    public List<IPermitHolder> TakeRefused()
+    {
         var told = _refused.Select(id => _holders.GetValueOrDefault(id)?.Callback).OfType<IPermitHolder>().ToList();
         _refused.Clear();
         return told;

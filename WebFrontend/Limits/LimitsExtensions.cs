@@ -4,7 +4,6 @@ using Marketplace.Limits;
 using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.AspNetCore.RateLimiting;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Limits;
@@ -18,10 +17,10 @@ internal static class LimitsExtensions
     public static IServiceCollection AddLimits(this IServiceCollection services)
     {
         services.AddSettings<LimitsOptions>(LimitsOptions.Section);
+        services.AddLimitPolicies();
         services.AddSingleton<ILimitHeaders, IetfLimitHeaders>();
-        services.TryAddSingleton<LimitPolicies>();
-        services.TryAddSingleton<ILimitPolicies>(provider => provider.GetRequiredService<LimitPolicies>());
         services.AddSingleton<PermitRecalls>();
+        services.AddSingleton<IPartitionResetListener>(provider => provider.GetRequiredService<PermitRecalls>());
         services.AddSingleton<BucketLink>();
         services.AddSingleton<IBucketLink>(provider => provider.GetRequiredService<BucketLink>());
         services.AddSingleton<Partitions>();
