@@ -214,6 +214,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         foreach (var state in handOver.Holders)
         {
             var endsIn = TimeSpan.FromTicks(state.EndsInTicks) - age;
+            var recognised = 0; // the predecessor is gone for certain: what it granted counts as granted here
             var holder = new BucketHolder
             {
                 Callback = state.Callback is { } callback ? callbackOf(callback) : null,
@@ -221,7 +222,8 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
                 AnsweredAt = now,
                 EndsAt = now + endsIn,
                 Returned = state.Returned,
-                InHand = Pool.See(0, state.InHand, 0, now),
+                InHand = Pool.See(0, state.InHand, 0, ref recognised, now),
+                Claimed = state.Claimed,
             };
             foreach (var lot in state.Lots)
             {
@@ -294,7 +296,9 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
             Pool.TakeBack(returned.Lot, count);
         }
 
-        var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, now);
+        var claimed = holder.Claimed;
+        var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, ref claimed, now);
+        holder.Claimed = claimed;
         holder.Add(Pool.LotOfClaims, inHand - holder.InHand);
         holder.InHand = Pool.EndsWithLease ? inHand : Math.Min(inHand, holder.InLots);
     }
@@ -313,8 +317,9 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         while (Pool.EndsWithLease
             && _holders.Values.Where(holder => holder.InHand > 0 && holder.EndsAt <= now).MinBy(holder => holder.EndsAt) is { } ended)
         {
-            Pool.See(ended.InHand, 0, 0, ended.EndsAt);
-            ended.InHand = 0;
+            var claimed = ended.Claimed;
+            Pool.See(ended.InHand, 0, 0, ref claimed, ended.EndsAt);
+            ended.InHand = ended.Claimed = 0;
         }
     }
 
