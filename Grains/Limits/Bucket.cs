@@ -21,8 +21,8 @@ namespace Marketplace.Grains.Limits;
 /// <para><b>3. Nothing is granted twice.</b> A holder numbers its requests and repeats one until it is answered. A repeat of the last
 /// request gets the answer it got; an older one gets nothing.</para>
 /// <para><b>4. Nothing is returned twice.</b> Returns have numbers of their own, and one message more carries the last number
-/// always: a late repeat is known by it. Nobody returns more than this activation granted to it or recognised as its own, and a
-/// lot's name is random for every activation (windows), so that a return that an earlier activation took is void here.</para>
+/// always: a late repeat is known by it. Nobody returns more than it was granted in that lot, and a lot's name is random for every
+/// activation, so that a return counts with the activation that granted it and with no other.</para>
 /// <para><b>5. Exact.</b> While all live, nobody is refused while another holds an unspent permit: before a bucket grants less than
 /// is wanted it recalls from everyone who may have some. The recall names the last request that was answered, so that a holder
 /// whose answer is still under way waits for it and hands that back too. A holder that doesn't answer in time is passed over
@@ -56,6 +56,10 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         {
             counts.Carry(Math.Max(0, Pool.Policy.Limit - Pool.Free(now)), now);
             Pool = counts;
+            foreach (var holder in _holders.Values)
+            {
+                holder.InHand = holder.Claimed = 0; // the new pool counts it as used
+            }
         }
 
         PolicyVersion = version;
@@ -214,7 +218,6 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         foreach (var state in handOver.Holders)
         {
             var endsIn = TimeSpan.FromTicks(state.EndsInTicks) - age;
-            var recognised = 0; // the predecessor is gone for certain: what it granted counts as granted here
             var holder = new BucketHolder
             {
                 Callback = state.Callback is { } callback ? callbackOf(callback) : null,
@@ -222,7 +225,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
                 AnsweredAt = now,
                 EndsAt = now + endsIn,
                 Returned = state.Returned,
-                InHand = Pool.See(0, state.InHand, 0, ref recognised, now),
+                InHand = Pool.Resume(state.InHand, now),
                 Claimed = state.Claimed,
             };
             foreach (var lot in state.Lots)
@@ -299,7 +302,6 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         var claimed = holder.Claimed;
         var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, ref claimed, now);
         holder.Claimed = claimed;
-        holder.Add(Pool.LotOfClaims, inHand - holder.InHand);
         holder.InHand = Pool.EndsWithLease ? inHand : Math.Min(inHand, holder.InLots);
     }
 

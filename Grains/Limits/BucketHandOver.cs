@@ -48,7 +48,7 @@ internal sealed record BucketHandOver(ImmutableArray<long> Lots, ImmutableArray<
     /// <param name="Lots">What it was granted in each lot.</param>
     internal sealed record HolderState(
         Guid Id, string? Callback, long Sequence, int Granted, long Lot, long EndsInTicks, long Returned, int InHand,
-        int Claimed,        ImmutableArray<LotState> Lots);
+        int Claimed, ImmutableArray<LotState> Lots);
 
     internal sealed record LotState(long Lot, int Count);
 }

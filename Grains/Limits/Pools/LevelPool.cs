@@ -18,9 +18,6 @@ namespace Marketplace.Grains.Limits.Pools;
 /// </remarks>
 internal sealed class LevelPool : PermitPool
 {
-    /// <summary>Holders keep their lot across activations and say what they have of it.</summary>
-    private const long OnlyLot = 1;
-
     private static readonly TimeSpan ShortestLife = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestLife = TimeSpan.FromSeconds(12);
 
@@ -32,7 +29,15 @@ internal sealed class LevelPool : PermitPool
     private int _held;
     private int _strange; // held by somebody since before this activation
 
-    public LevelPool(LimitPolicyOptions policy) : base(policy) => _free = policy.Limit;
+    private long _lot;
+
+    public LevelPool(LimitPolicyOptions policy, long lot) : base(policy) => (_free, _lot) = (policy.Limit, lot);
+
+    public override IReadOnlyList<long> Lots
+    {
+        get => [_lot];
+        set => _lot = value.Count > 0 ? value[0] : _lot;
+    }
 
     private bool Refills => Policy.Algorithm == LimitAlgorithm.TokenBucket;
 
@@ -75,20 +80,19 @@ internal sealed class LevelPool : PermitPool
     {
         _reserved -= count;
         _held += count;
-        return (OnlyLot, now < _reservedUntil ? LeaseLife : TimeSpan.Zero);
+        return (_lot, now < _reservedUntil ? LeaseLife : TimeSpan.Zero);
     }
 
     public override bool EndsWithLease => true;
-
-    public override long LotOfClaims => OnlyLot;
 
     public override int See(int before, int after, int returned, ref int claimed, TimeSpan now)
     {
         Advance(now);
         if (after > before)
         {
-            // Of an earlier activation. More than that nobody can have: it would be a permit out of nothing.
-            var recognised = Math.Min(after - before, _strange);
+            // Of an earlier activation. Tokens of that time are spent soon and void then. Permits in use go on, and are recognised;
+            // but no more than that activation can have granted: it would be a permit out of nothing.
+            var recognised = Refills ? 0 : Math.Min(after - before, _strange);
             _strange -= recognised;
             claimed += recognised;
             after = before + recognised;
@@ -104,7 +108,16 @@ internal sealed class LevelPool : PermitPool
         return after;
     }
 
-    public override bool Knows(long lot, TimeSpan now) => lot == OnlyLot;
+    public override int Resume(int inHand, TimeSpan now)
+    {
+        Advance(now);
+        var resumed = Math.Min(inHand, _strange);
+        _strange -= resumed;
+        _held += resumed;
+        return resumed;
+    }
+
+    public override bool Knows(long lot, TimeSpan now) => lot == _lot;
 
     public override TimeSpan ResetsIn(TimeSpan now) => Free(now) < Policy.Limit ? RetryIn(now) : TimeSpan.Zero;
 

@@ -42,9 +42,6 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <summary>How long a lot counts after its lease has ended.</summary>
     public virtual TimeSpan CountsAfterwards => TimeSpan.Zero;
 
-    /// <summary>The lot of permits that a holder has from an earlier activation.</summary>
-    public virtual long LotOfClaims => 0;
-
     /// <summary>Names of the lots that count, in the order of the row's parts; another activation may go on under them.</summary>
     public virtual IReadOnlyList<long> Lots { get; set; } = [];
 
@@ -61,6 +58,13 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <param name="now">The time.</param>
     /// <returns>What to believe it has now.</returns>
     public virtual int See(int before, int after, int returned, ref int claimed, TimeSpan now) => after;
+
+    /// <summary>
+    /// Takes note of what a holder had in hand when a predecessor handed over: that is gone for certain, so what it granted counts as
+    /// granted here.
+    /// </summary>
+    /// <returns>What to believe the holder has now.</returns>
+    public virtual int Resume(int inHand, TimeSpan now) => inHand;
 
     /// <summary>Whether permits of a lot still count.</summary>
     public abstract bool Knows(long lot, TimeSpan now);
@@ -92,7 +96,7 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     public static PermitPool For(LimitPolicyOptions policy, long lot) => policy.Algorithm switch
     {
         LimitAlgorithm.FixedWindow or LimitAlgorithm.SlidingWindow => new WindowPool(policy, lot),
-        _ => new LevelPool(policy),
+        _ => new LevelPool(policy, lot),
     };
 }
 

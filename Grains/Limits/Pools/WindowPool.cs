@@ -32,9 +32,10 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
         get => [.. _segments.Select(segment => segment.Lot)];
         set
         {
-            for (var i = 0; i < Math.Min(value.Count, _segments.Count); i++)
+            // From the newest back: the oldest may have stopped counting on the way.
+            for (var i = 1; i <= Math.Min(value.Count, _segments.Count); i++)
             {
-                _segments[i].Lot = value[i];
+                _segments[^i].Lot = value[^i];
             }
         }
     }
@@ -82,7 +83,10 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
             _segments.Add(new(++_lot, reservation.EndsAt));
         }
 
-        _segments[^1].Reserved = reservation.Reserved;
+        if (_segments is [.., var current] && current.EndsAt == reservation.EndsAt)
+        {
+            current.Reserved = reservation.Reserved;
+        } // else the write outlasted the segment
     }
 
     public override (long Lot, TimeSpan EndsIn) Grant(int count, TimeSpan now)

@@ -126,17 +126,17 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             (_refusedUntil, _refusedVersion, _refusedFrom) = (sentAt + Ticks(grant.RetryIn), grant.PolicyVersion, int.MaxValue);
         }
 
-        if (grant.Granted == 0 && (_lot is null || _lot.Grant.Lot != grant.Lot))
-        {
-            return;
-        }
-
         if (_inUse > 0 && grant.InHand < (_lot?.Left ?? 0) + Loose + _inUse + grant.Granted)
         {
             // The lease ran out before it was prolonged: the bucket has given away what was in use and what was in hand.
             _lot?.TakeAll();
             _inUse = 0;
             UseEpoch++;
+        }
+
+        if (grant.Granted == 0 && _inUse == 0 && (_lot is null || _lot.Grant.Lot != grant.Lot))
+        {
+            return;
         }
 
         var kept = 0;

@@ -35,23 +35,52 @@ public sealed class BucketGrainTests : IAsyncLifetime
     {
         var bucket = Bucket("general|a");
 
-        var grants = await Task.WhenAll(Enumerable.Range(0, 400).Select(i =>
-            bucket.Exchange(new(Guid.NewGuid(), 1, Wanted: 1, 0, 0)).AsTask()));
+        var grants = await Task.WhenAll(Enumerable.Range(0, 400).Select(i => bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 1)).AsTask()));
 
         Assert.Equal(200, grants.Sum(grant => grant.Granted));
     }
 
     [Fact]
-    public async Task An_orderly_move_costs_no_permit()
+    public async Task An_orderly_move_costs_no_permit_and_takes_along_who_holds_leases()
     {
         var bucket = Bucket("general|moves");
-        var before = (await bucket.Exchange(new(Guid.NewGuid(), 1, Wanted: 3, 0, 0))).Granted;
+        var holder = Guid.NewGuid();
+        var before = await bucket.Exchange(Ask(holder, 1, wanted: 3));
 
         await _cluster.Client.GetGrain<IManagementGrain>(0).ForceActivationCollection(TimeSpan.Zero);
-        await _store.WaitForAsync("general|moves", reserved: 3);
-        var after = (await bucket.Exchange(new(Guid.NewGuid(), 1, Wanted: 400, 0, 0))).Granted;
+        await _store.WaitForAsync("general|moves", permits: 3);
+        var repeated = await bucket.Exchange(Ask(holder, 1, wanted: 3));
+        await bucket.HandBack(new(holder, new(1, 2, before.Lot), Held: 0, Round: 0, Seen: 1));
+        var after = await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 400));
 
-        Assert.Equal(200, before + after);
+        Assert.Equal((3, before.Lot), (repeated.Granted, repeated.Lot));
+        Assert.Equal(200, before.Granted - 2 + after.Granted);
+    }
+
+    [Fact]
+    public async Task Before_anyone_is_refused_all_others_are_asked_for_what_they_have()
+    {
+        var bucket = Bucket("general|recalled");
+        var hoarder = new Hoarder(bucket);
+        var callback = _cluster.Client.CreateObjectReference<IPermitHolder>(hoarder);
+        hoarder.Lot = (await bucket.Exchange(Ask(hoarder.Id, 1, wanted: 150) with { Callback = callback })).Lot;
+
+        var grant = await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 120));
+
+        Assert.Equal(120, grant.Granted); // 50 were free, and 100 came back
+        GC.KeepAlive(hoarder);
+    }
+
+    [Fact]
+    public async Task A_holder_that_does_not_answer_a_recall_is_passed_over()
+    {
+        var bucket = Bucket("general|silent");
+        var mute = new Mute();
+        var callback = _cluster.Client.CreateObjectReference<IPermitHolder>(mute);
+        await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 150) with { Callback = callback });
+
+        Assert.Equal(50, (await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 120))).Granted);
+        GC.KeepAlive(mute);
     }
 
     [Fact]
@@ -59,23 +88,60 @@ public sealed class BucketGrainTests : IAsyncLifetime
     {
         var bucket = Bucket("general|overtaken");
         var holder = Guid.NewGuid();
-        await bucket.Exchange(new(holder, 1, Wanted: 1, 0, 0));
-        await _store.OvertakeAsync("general|overtaken", reserved: 150);
+        await bucket.Exchange(Ask(holder, 1, wanted: 1));
+        await _store.OvertakeAsync("general|overtaken", permits: 150);
 
         // Up to what it reserved it may go on; past it the write is refused and the next call reads the row.
         await Assert.ThrowsAsync<Marketplace.Trouble.UnavailableException>(async () =>
-            await bucket.Exchange(new(holder, 2, Wanted: 100, 0, 0)));
-        Assert.Equal(50, (await bucket.Exchange(new(holder, 2, Wanted: 100, 0, 0))).Granted);
+            await bucket.Exchange(Ask(holder, 2, wanted: 100)));
+        Assert.Equal(50, (await bucket.Exchange(Ask(holder, 2, wanted: 100))).Granted);
+    }
+
+    [Fact]
+    public async Task A_look_changes_nothing_and_a_reset_forgets_what_was_counted()
+    {
+        var bucket = Bucket("general|looked-at");
+        Assert.Equal((0, 200), await ViewAsync());
+        await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 30));
+        Assert.Equal((30, 170), await ViewAsync());
+
+        await bucket.Reset();
+
+        Assert.Equal((0, 200), await ViewAsync());
+
+        async Task<(int Used, int Remaining)> ViewAsync() => await bucket.Peek() is var view ? (view.Used, view.Remaining) : default;
     }
 
     [Fact]
     public async Task A_policy_that_no_silo_knows_is_an_error_that_names_the_setting()
     {
         var error = await Assert.ThrowsAsync<ArgumentException>(async () =>
-            await Bucket("unheard-of|a").Exchange(new(Guid.NewGuid(), 1, 1, 0, 0)));
+            await Bucket("unheard-of|a").Exchange(Ask(Guid.NewGuid(), 1, wanted: 1)));
 
         Assert.Contains("Limits:Policies", error.Message, StringComparison.Ordinal);
     }
 
+    private static PermitRequest Ask(Guid holder, long sequence, int wanted) => new(holder, sequence, wanted, 0, 0, default, null);
+
     private IBucketGrain Bucket(string key) => _cluster.Client.GetGrain<IBucketGrain>(key);
+
+    /// <summary>Has 150 permits, has spent 50, and hands back the rest when it is asked.</summary>
+    private sealed class Hoarder(IBucketGrain bucket) : IPermitHolder
+    {
+        public Guid Id { get; } = Guid.NewGuid();
+
+        public long Lot { get; set; }
+
+        public async Task Recall(string key, long round, long answered) =>
+            await bucket.HandBack(new(Id, new(1, 100, Lot), Held: 0, round, Seen: answered));
+
+        public Task Reopened(string key) => Task.CompletedTask;
+    }
+
+    private sealed class Mute : IPermitHolder
+    {
+        public Task Recall(string bucket, long round, long answered) => Task.CompletedTask;
+
+        public Task Reopened(string bucket) => Task.CompletedTask;
+    }
 }

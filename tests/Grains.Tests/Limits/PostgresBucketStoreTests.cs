@@ -24,13 +24,50 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
     [Fact]
     public async Task What_was_written_is_read()
     {
-        var etag = await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, Etag: null));
+        var etag = await _store.WriteAsync(Row("p|a", 10));
 
         var row = await _store.ReadAsync("p|a");
 
-        Assert.Equal((10, etag), (row!.Value.Reserved, row.Value.Etag));
-        Assert.InRange(row.Value.Remaining, Minute - TimeSpan.FromSeconds(30), Minute);
+        Assert.Equal((10, etag), (row!.State.Held, row.Etag));
+        Assert.Equal(Minute, row.State.Parts[0].EndsIn);
+        Assert.InRange(row.Age, TimeSpan.Zero, TimeSpan.FromSeconds(30));
         Assert.Null(await _store.ReadAsync("p|b"));
+    }
+
+    [Fact]
+    public async Task Opening_writes_the_first_row_or_answers_with_the_one_that_is_there()
+    {
+        var first = await _store.OpenAsync(Row("p|a", 10));
+        var second = await _store.OpenAsync(Row("p|a", 20));
+
+        Assert.Null(first!.Value.Existing);
+        Assert.Equal((first.Value.Etag, 10), (second!.Value.Etag, second.Value.Existing!.State.Held));
+        Assert.NotNull(await _store.WriteAsync(Row("p|a", 30, second.Value.Etag)));
+    }
+
+    [Fact]
+    public async Task Opening_takes_the_place_of_a_row_that_no_longer_matters()
+    {
+        await _store.WriteAsync(Row("p|a", 10) with { Life = TimeSpan.Zero });
+
+        Assert.Null((await _store.OpenAsync(Row("p|a", 20)))!.Value.Existing);
+    }
+
+    [Fact]
+    public async Task A_hand_over_is_taken_once()
+    {
+        var etag = await _store.WriteAsync(Row("p|a", 10) with { HandOver = """{"holders": 1}""" });
+
+        var opened = await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ =>
+        {
+            await using var other = new PostgresBucketStore(_dataSource);
+            return await other.OpenAsync(Row("p|a", 1));
+        }));
+
+        var taken = Assert.Single(opened, one => one?.Existing?.HandOver is not null);
+        Assert.NotEqual(etag, taken!.Value.Etag);
+        Assert.Null(await _store.WriteAsync(Row("p|a", 11, etag))); // who handed over is fenced off
+        Assert.NotNull(await _store.WriteAsync(Row("p|a", 11, taken.Value.Etag)));
     }
 
     [Fact]
@@ -39,50 +76,39 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 1000).Select(async i =>
         {
             await using var other = new PostgresBucketStore(_dataSource);
-            var write = new BucketWrite($"p|{i}", Opens: true, 10, Minute, Etag: null);
-            return await Task.WhenAll(_store.WriteAsync(write).AsTask(), other.WriteAsync(write).AsTask());
+            var write = Row($"p|{i}", 10);
+            return await Task.WhenAll(_store.OpenAsync(write).AsTask(), other.OpenAsync(write).AsTask());
         }));
 
-        Assert.All(outcomes, pair => Assert.Single(pair, etag => etag is not null));
+        Assert.All(outcomes, pair => Assert.Single(pair, opened => opened is { Existing: null }));
     }
 
     [Fact]
     public async Task A_writer_that_was_overtaken_is_refused()
     {
-        var first = await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, Etag: null));
-        await _store.WriteAsync(new("p|a", Opens: false, 20, Minute, first));
+        var first = await _store.WriteAsync(Row("p|a", 10));
+        await _store.WriteAsync(Row("p|a", 20, first));
 
-        Assert.Null(await _store.WriteAsync(new("p|a", Opens: false, 30, Minute, first)));
-        Assert.Null(await _store.WriteAsync(new("p|a", Opens: true, 30, Minute, first)));
-        Assert.Equal(20, (await _store.ReadAsync("p|a"))!.Value.Reserved);
+        Assert.Null(await _store.WriteAsync(Row("p|a", 30, first)));
+        Assert.Equal(20, (await _store.ReadAsync("p|a"))!.State.Held);
     }
 
     [Fact]
-    public async Task Extending_a_reservation_leaves_the_end_of_the_window_alone()
+    public async Task A_row_that_was_swept_may_be_written_again()
     {
-        var first = await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, Etag: null));
-        await _store.WriteAsync(new("p|a", Opens: false, 20, TimeSpan.FromHours(1), first));
-
-        Assert.InRange((await _store.ReadAsync("p|a"))!.Value.Remaining, TimeSpan.Zero, Minute);
-    }
-
-    [Fact]
-    public async Task Extending_a_row_that_was_swept_is_refused_and_opening_is_not()
-    {
-        var etag = await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, Etag: null));
+        var etag = await _store.WriteAsync(Row("p|a", 10));
         await ExecuteAsync("DELETE FROM limit_buckets");
 
-        Assert.Null(await _store.WriteAsync(new("p|a", Opens: false, 20, Minute, etag)));
-        Assert.NotNull(await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, etag)));
+        Assert.NotNull(await _store.WriteAsync(Row("p|a", 20, etag)));
     }
 
     [Fact]
     public async Task A_member_of_a_batch_that_fails_fails_alone()
     {
-        var good = Enumerable.Range(0, 50).Select(i => _store.WriteAsync(new($"p|{i}", Opens: true, 10, Minute, null)).AsTask());
-        var bad = _store.WriteAsync(new("p|\0", Opens: true, 10, Minute, null)).AsTask();
+        var good = Enumerable.Range(0, 50).Select(i => _store.OpenAsync(Row($"p|{i}", 10)).AsTask());
+        var bad = _store.OpenAsync(Row("p|\0", 10)).AsTask();
 
-        Assert.All(await Task.WhenAll(good), etag => Assert.NotNull(etag));
+        Assert.All(await Task.WhenAll(good), opened => Assert.NotNull(opened));
         await Assert.ThrowsAnyAsync<PostgresException>(() => bad);
     }
 
@@ -90,11 +116,13 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
     public async Task A_database_that_is_away_fails_the_write_and_the_store_recovers()
     {
         await ExecuteAsync("ALTER TABLE limit_buckets RENAME TO away");
-        await Assert.ThrowsAnyAsync<NpgsqlException>(async () => await _store.WriteAsync(new("p|a", true, 10, Minute, null)));
+        await Assert.ThrowsAnyAsync<NpgsqlException>(async () => await _store.WriteAsync(Row("p|a", 10)));
         await ExecuteAsync("ALTER TABLE away RENAME TO limit_buckets");
 
-        Assert.NotNull(await _store.WriteAsync(new("p|a", Opens: true, 10, Minute, null)));
+        Assert.NotNull(await _store.WriteAsync(Row("p|a", 10)));
     }
+
+    private static BucketWrite Row(string key, int permits, long? etag = null) => new(key, new([(Minute, permits)]), Minute, etag);
 
     private async Task ExecuteAsync(string sql)
     {

@@ -1,6 +1,6 @@
 using Marketplace.Grains.Limits.Storage;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>The row of the bucket. Statements arrive late or never, and their acknowledgements may be lost.</summary>
 internal sealed class ModelStore(World world)

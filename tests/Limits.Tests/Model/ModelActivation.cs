@@ -2,7 +2,7 @@ using Marketplace.Grains.Limits;
 using Marketplace.Grains.Limits.Pools;
 using Marketplace.Limits;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>
 /// An activation of the bucket's grain, step by step as BucketGrain does it: one exchange at a time with its writes and its recall,

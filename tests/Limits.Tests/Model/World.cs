@@ -1,6 +1,6 @@
 using Marketplace.Limits;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>
 /// One bucket, its row and several frontends as pure values, under a scheduler that is a function of a seed: it delays, drops and
@@ -63,7 +63,7 @@ internal sealed class World
         At(Delay(), arrive);
         if (IsTroubled && Chance(8))
         {
-            At(Delay() * 20, arrive);
+            At(Delay() * 3, arrive);
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Marketplace.Limits;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>
 /// Promises 1 and 2 of the limiter over random schedules. A failure names its seed; SEED=… plays that schedule alone, SCHEDULES=…

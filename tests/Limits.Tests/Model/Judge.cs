@@ -1,7 +1,7 @@
 using Marketplace.Limits;
 using Marketplace.WebFrontend.Limits.Leases;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>Sees every permit spent, at its true time, and says whether a promise is broken. Knows nothing of how they are kept.</summary>
 internal sealed class Judge(Scenario scenario)

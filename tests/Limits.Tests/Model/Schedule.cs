@@ -1,6 +1,6 @@
 using Marketplace.Limits;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>One history, as a function of its seed: what happens when, and what has to be true of it.</summary>
 internal static class Schedule

@@ -1,7 +1,7 @@
 using Marketplace.Limits;
 using Marketplace.WebFrontend.Limits.Leases;
 
-namespace Limits.Tests;
+namespace Limits.Tests.Model;
 
 /// <summary>A frontend process with one partition: what BucketRateLimiter does around PermitHolder, step by step.</summary>
 internal sealed class ModelFrontend
