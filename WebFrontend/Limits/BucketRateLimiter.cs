@@ -75,6 +75,22 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
     }
 
+    /// <summary>Whether <see cref="TrySpend"/> would find a permit, were nobody else to take it.</summary>
+    public bool CanSpend => Volatile.Read(ref _lot) is { Left: > 0 } lot
+        && lot.Grant.PolicyVersion == _context.Current.Version && _context.Clock.GetTimestamp() < lot.ValidUntil;
+
+    /// <summary>Permits spent, net of those given back, and those in hand, without what is on its way back.</summary>
+    public (long Spent, long InHand) Totals
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_holder.Spent + _holder.SpentOfLot, _holder.Lot?.Left ?? 0);
+            }
+        }
+    }
+
     /// <summary>Spends a permit in hand; the fast path of every admitted request.</summary>
     /// <returns>The lease, or null when the rest of this class has to be asked.</returns>
     public Lot? TrySpend()
@@ -115,6 +131,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         lock (_gate)
         {
             var now = _context.Clock.GetTimestamp();
+            _context.Meters.GiveBack(permits);
             var isNeeded = _holder.GiveBack(lot, permits, IsConcurrency, now);
             if (_waiters.Count > 0)
             {
@@ -254,7 +271,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             var now = _context.Clock.GetTimestamp();
             var policy = _context.Current;
-            return _waiters.Count == 0 && policy.Options.QueueLimit == 0 && _holder.IsRefused(permits, now, policy.Version)
+            return _waiters.Count == 0 && QueueLimit(policy.Options) == 0 && _holder.IsRefused(permits, now, policy.Version)
                 ? Refuse(RefusalReason.Exhausted, now)
                 : null;
         }
@@ -293,7 +310,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
 
         return Spend(permits, now, policy.Version)
-            ?? (_holder.IsRefused(permits, now, policy.Version) && policy.Options.QueueLimit == 0
+            ?? (_holder.IsRefused(permits, now, policy.Version) && QueueLimit(policy.Options) == 0
                 ? Refuse(RefusalReason.Exhausted, now)
                 : null);
     }
@@ -303,6 +320,11 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         if (_holder.TrySpend(permits, now, version) is not { } lot)
         {
             return null;
+        }
+
+        if (!_isKept)
+        {
+            _context.Meters.Retire(permits); // nobody will ask this limiter for its totals
         }
 
         if (IsConcurrency)
@@ -317,9 +339,16 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         return new PermitsLease(this, lot.Grant.Lot, permits, StatusOf(lot));
     }
 
+    /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>
     private UncountedLease Refuse(RefusalReason reason, long now)
     {
         Interlocked.Increment(ref _refused);
+        if (_context.Current.Options.Shadow)
+        {
+            _context.Meters.ShadowDeny();
+            return new(RefusalReason.None, Status(now));
+        }
+
         _context.Meters.Deny();
         return new(reason, reason == RefusalReason.Exhausted ? Refusal(now) : Status(now));
     }
@@ -327,7 +356,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     private PermitStatus Refusal(long now)
     {
         var left = _context.Clock.GetElapsedTime(now, Math.Max(now, _holder.RefusedUntil));
-        return new(_context.Policy, _holder.Last.Limit, _holder.Last.Window, Math.Max(0, _holder.Last.Remaining), left);
+        return new(_context.Policy, _holder.Last.Limit, Window(_holder.Last), Math.Max(0, _holder.Last.Remaining), left);
     }
 
     private PermitStatus Status(long now) => Status(_holder.Last, _holder.Lot?.Left ?? 0, _holder.LastAt, now);
@@ -339,9 +368,14 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     {
         var resetsIn = grant.ResetsIn - _context.Clock.GetElapsedTime(arrivedAt, now);
         return resetsIn > TimeSpan.Zero
-            ? new(_context.Policy, grant.Limit, grant.Window, grant.Remaining + left, resetsIn)
-            : new(_context.Policy, grant.Limit, grant.Window, grant.Limit, TimeSpan.Zero);
+            ? new(_context.Policy, grant.Limit, Window(grant), grant.Remaining + left, resetsIn)
+            : new(_context.Policy, grant.Limit, Window(grant), grant.Limit, TimeSpan.Zero);
     }
+
+    private TimeSpan Window(in PermitGrant grant) => IsConcurrency ? TimeSpan.Zero : grant.Window;
+
+    /// <summary>Nobody waits for a policy that refuses nobody.</summary>
+    private static int QueueLimit(LimitPolicyOptions policy) => policy.Shadow ? 0 : policy.QueueLimit;
 
     private void Cancel(Waiter waiter, CancellationToken cancellationToken)
     {
