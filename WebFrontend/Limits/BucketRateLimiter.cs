@@ -133,6 +133,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             var now = _context.Clock.GetTimestamp();
             _context.Meters.GiveBack(permits);
             var isNeeded = _holder.GiveBack(lot, permits, IsConcurrency, now);
+            _holder.Reopen(); // there is a permit again, here or in the bucket: what is remembered is out of date
             if (_waiters.Count > 0)
             {
                 ServeWaiters(now, _context.Current.Version);
@@ -271,7 +272,8 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             var now = _context.Clock.GetTimestamp();
             var policy = _context.Current;
-            return _waiters.Count == 0 && QueueLimit(policy.Options) == 0 && _holder.IsRefused(permits, now, policy.Version)
+            return _waiters.Count == 0 && QueueLimit(policy.Options) == 0
+                && !(_holder.Lot is { } lot && lot.Left >= permits) && _holder.IsRefused(permits, now, policy.Version)
                 ? Refuse(RefusalReason.Exhausted, now)
                 : null;
         }

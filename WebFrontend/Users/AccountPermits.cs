@@ -15,11 +15,11 @@ internal sealed class AccountPermits(HttpLimiter limiter)
     /// can't slip through together. They are to be given back when the login doesn't fail: then it doesn't count.
     /// </summary>
     public ValueTask<BucketLease> TakeForLoginAsync(HttpContext context, string email) =>
-        limiter.AcquireAsync(context, (UserLimits.Login, null), (UserLimits.LoginAccount, Hash(email)));
+        limiter.TakeAsync(context, (UserLimits.Login, null), (UserLimits.LoginAccount, Hash(email)));
 
     /// <summary>Takes a permit to tell whether an account exists, whoever asks: many clients must not do what one may not.</summary>
     public ValueTask<BucketLease> TakeForDisclosureAsync(HttpContext context, string email) =>
-        limiter.AcquireAsync(context, (UserLimits.EmailCheckAccount, Hash(email)));
+        limiter.TakeAsync(context, (UserLimits.EmailCheckAccount, Hash(email)));
 
     private static string Hash(string email) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
         EmailAddress.TryParse(email, out var address) ? address.Folded : email)));

@@ -9,6 +9,10 @@ namespace Marketplace.WebFrontend.Limits.Calls;
 internal sealed class CallRate(int perSecond, long ticksPerSecond)
 {
     private long _fullAt;
+    private int _refused;
+
+    /// <summary>Calls refused since the caller last paused until the bucket was full.</summary>
+    public int Refused => Volatile.Read(ref _refused);
 
     /// <summary>Takes a call.</summary>
     /// <param name="now">Timestamp.</param>
@@ -22,12 +26,18 @@ internal sealed class CallRate(int perSecond, long ticksPerSecond)
             wait = next - now - ticksPerSecond;
             if (wait > 0)
             {
+                Interlocked.Increment(ref _refused);
                 return false;
             }
 
             var before = Interlocked.CompareExchange(ref _fullAt, next, seen);
             if (before == seen)
             {
+                if (seen <= now)
+                {
+                    Volatile.Write(ref _refused, 0);
+                }
+
                 return true;
             }
 

@@ -8,10 +8,13 @@ namespace Marketplace.WebFrontend.Limits.Calls;
 
 /// <summary>
 /// Limits what one connection to a hub may ask for. A connection lives on one frontend, so this needs nobody else: no bucket, no
-/// call, two reads and a compare-and-swap.
+/// call, two reads and a compare-and-swap. A client that doesn't heed refusals is cut off, since SignalR logs each of them.
 /// </summary>
 internal sealed class HubCallLimiter : IHubFilter
 {
+    /// <summary>Seconds' worth of calls that a connection may be refused without a pause.</summary>
+    private const int Patience = 10;
+
     private readonly int _perSecond;
     private readonly TimeProvider _clock;
     private readonly Counter<long> _refused;
@@ -39,6 +42,11 @@ internal sealed class HubCallLimiter : IHubFilter
         if (invocationContext.Context.Features.Get<CallRate>() is { } rate && !rate.TryTake(_clock.GetTimestamp(), out var wait))
         {
             _refused.Add(1);
+            if (rate.Refused >= Patience * _perSecond)
+            {
+                invocationContext.Context.Abort();
+            }
+
             var milliseconds = Math.Ceiling(wait * 1000.0 / _clock.TimestampFrequency);
             throw new HubException(string.Create(
                 CultureInfo.InvariantCulture,

@@ -38,7 +38,7 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
     /// <param name="context">The request.</param>
     /// <param name="limits">A policy's name, and the partition where it isn't named by the policy's key.</param>
     /// <returns>The lease, to be disposed of; or the refusal.</returns>
-    public async ValueTask<BucketLease> AcquireAsync(HttpContext context, params (string Policy, string? Partition)[] limits)
+    public async ValueTask<BucketLease> TakeAsync(HttpContext context, params (string Policy, string? Partition)[] limits)
     {
         var planned = new List<(PlannedLimit Limit, string? Partition)>(limits.Length);
         var needsUser = false;

@@ -6,7 +6,7 @@ using Marketplace.WebFrontend.Hosting;
 namespace Marketplace.WebFrontend.Limits.Http;
 
 /// <summary>
-/// draft-ietf-httpapi-ratelimit-headers-10: <c>RateLimit-Policy: "general";q=200;w=900</c> and
+/// draft-ietf-httpapi-ratelimit-headers, as it is since revision 8: <c>RateLimit-Policy: "general";q=200;w=900</c> and
 /// <c>RateLimit: "general";r=199;t=900</c>, times in whole seconds, rounded up. A concurrency limit has neither window nor
 /// reset and names its unit: <c>"uploads";q=5;qu="concurrent-requests"</c>.
 /// </summary>

@@ -61,7 +61,7 @@ internal sealed class LimitPlans(Partitions partitions, IOptions<LimitsOptions> 
 
     private IEnumerable<(string Policy, PathRule Rule)> PathRules() =>
         options.Value.Paths.Select(path => (path.Policy, PathRule.Of(path)))
-            .Prepend((LimitsOptions.General, new(Api, options.Value.LimitHealth ? null : Health, [], Cost: 1)));
+            .Prepend((LimitsOptions.General, new(Api, options.Value.LimitHealth ? default(PathString?) : Health, [], Cost: 1)));
 
     private static LimitMetadata? Declaration(object metadata) => metadata switch
     {

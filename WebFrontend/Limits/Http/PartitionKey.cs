@@ -25,6 +25,8 @@ internal sealed class PartitionKey
         _ipv6PrefixLength = ipv6PrefixLength;
         _parts = [.. key.Split(Separator).Select(Part.Parse)];
         LengthMax = _parts.Length * (HashLength + 1);
+        Routes = _parts.Count(part => part.Kind == Kind.Route);
+        NeedsUser = _parts.Any(part => part.Kind == Kind.User);
     }
 
     private enum Kind
@@ -35,12 +37,13 @@ internal sealed class PartitionKey
         Header,
     }
 
-    public bool NeedsUser => _parts.Any(part => part.Kind == Kind.User);
+    public bool NeedsUser { get; }
 
     /// <summary>The longest partition, routes apart: the least that <see cref="Format"/> has to be given.</summary>
     public int LengthMax { get; }
 
-    public int Routes => _parts.Count(part => part.Kind == Kind.Route);
+    /// <summary>Parts that are the route.</summary>
+    public int Routes { get; }
 
     /// <summary>An endpoint's route as part of a key.</summary>
     public static string RouteOf(Endpoint? endpoint)

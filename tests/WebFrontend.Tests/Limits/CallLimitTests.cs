@@ -56,7 +56,9 @@ public sealed class CallLimitTests(LimitsApp fixture) : IClassFixture<LimitsApp>
         Assert.Equal(1, wait);
         Assert.True(rate.TryTake(now: 5_050, out _));
         Assert.False(rate.TryTake(now: 5_050, out _));
+        Assert.Equal(12, rate.Refused);
         Assert.Equal(20, Enumerable.Range(0, 30).Count(_ => rate.TryTake(now: 60_000, out var _)));
+        Assert.Equal(10, rate.Refused); // the pause has made up for those before
     }
 
     private sealed class Call(string method, string key) : IOutgoingGrainCallContext

@@ -56,7 +56,7 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
         }
 
         Assert.InRange(admitted, 100, 500);
-        Assert.InRange(allocating, 0, 5); // those that begin to ask for the next lease
+        Assert.InRange(allocating, 0, 5); // requests that begin to ask for the next lease
     }
 
     [Fact]
@@ -69,6 +69,25 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
 
         Assert.Matches(@"Too many calls: a connection may make 2 in a second\. Try again in \d+ ms\.$", refusal.Message);
         Assert.InRange(calls.Count(call => call.IsCompletedSuccessfully), 2, 11);
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_heed_refusals_is_cut_off()
+    {
+        await using var live = await LiveClient.ConnectAsync(fixture.App, fixture.User);
+        var closed = new TaskCompletionSource();
+        live.Connection.Closed += _ =>
+        {
+            closed.TrySetResult();
+            return Task.CompletedTask;
+        };
+
+        for (var i = 0; i < 40; i++)
+        {
+            await live.Connection.SendAsync("LeaveRoom", "lobby", TestContext.Current.CancellationToken);
+        }
+
+        await closed.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
     }
 
     private Task<HttpResponseMessage> SendAsync(string path, string address) => fixture.App.Client.SendAsync(
