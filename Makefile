@@ -11,10 +11,10 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build cluster bench fmt lint contracts clean
+.PHONY: help run test soak build cluster bench-limits bench-micro fmt lint contracts clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreSQL; PORT=… for another port, ARGS=… for settings
 	@scripts/ensure postgresql
@@ -24,6 +24,9 @@ run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreS
 
 test: build ## Run all tests; closes with "N passed, N failed, N skipped"
 	@CONFIGURATION=$(CONFIGURATION) scripts/test $(ARGS)
+
+soak: build ## Run for longer what gains by it, such as the storm of kill -9 and SIGSTOP (several minutes)
+	@SOAK=1 CONFIGURATION=$(CONFIGURATION) scripts/test --filter-trait "Soak=yes" --show-live-output on $(ARGS)
 
 build: ## Compile everything, warnings as errors
 	@scripts/ensure postgresql
@@ -36,11 +39,22 @@ cluster: ## Start SILOS=3 silos, FRONTENDS=2 frontends, PostgreSQL and nginx on 
 	@dotnet build Cluster --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet Cluster/$(BIN)/Marketplace.Cluster.dll --silos $(SILOS) --frontends $(FRONTENDS) --port $(PORT) $(ARGS)
 
-bench: ## Measure the limiter against the limiter switched off, as a ratio (a few minutes)
+bench-limits: bench/peers/node/node_modules ## Measure the limiter against itself switched off and against its peers (15 minutes; ARGS="--help")
 	@scripts/ensure postgresql
 	@scripts/ensure wrk
+	@scripts/ensure redis
 	@dotnet build bench/Load --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll $(ARGS)
+
+bench/peers/node/node_modules: bench/peers/node/package-lock.json
+	@scripts/ensure node
+	@npm ci --prefix $(@D) --silent --no-audit --no-fund
+	@touch $@
+
+bench-micro: ## Measure AttemptAcquire against the built-in limiter's, in time and bytes (a minute)
+	@dotnet build bench/Micro --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
+	@dotnet bench/Micro/$(BIN)/Marketplace.Bench.Micro.dll --filter '*' --artifacts .data/bench-micro $(ARGS)
+	@cp .data/bench-micro/results/*.AttemptAcquireBenchmark-report-github.md bench/results/attempt-acquire.md
 
 fmt: ## Format the code
 	@dotnet format Marketplace.sln
@@ -53,4 +67,4 @@ contracts: ## Write Grains.Abstractions/OrleansContracts.txt anew after a delibe
 
 clean: ## Delete what was built; .data/ (databases, mails) stays
 	@git ls-files '*.csproj' | while read -r project; do rm -rf "$$(dirname "$$project")/bin" "$$(dirname "$$project")/obj"; done
-	@rm -rf TestResults
+	@rm -rf TestResults bench/peers/node/node_modules

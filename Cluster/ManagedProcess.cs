@@ -100,6 +100,12 @@ public sealed class ManagedProcess : IAsyncDisposable
         KillLeftovers();
     }
 
+    /// <summary>Stops it in its tracks (SIGSTOP), as a machine does that hangs: its connections stay open, nobody answers.</summary>
+    public void Pause() => Signal(UnixProcess.SigStop);
+
+    /// <summary>Lets it go on after <see cref="Pause"/>; nothing happens if it was not paused.</summary>
+    public void Resume() => Signal(UnixProcess.SigCont);
+
     /// <summary>Sends a signal, such as <see cref="UnixProcess.SigStop"/>; nothing happens if the process has ended.</summary>
     public void Signal(int signal)
     {
@@ -159,7 +165,7 @@ public sealed class ManagedProcess : IAsyncDisposable
         }
 
         Signal(UnixProcess.SigTerm);
-        Signal(UnixProcess.SigCont); // one that was stopped couldn't obey
+        Resume(); // one that was paused couldn't obey
         using var deadline = new CancellationTokenSource(timeout, _clock);
         var obeyed = true;
         try

@@ -89,11 +89,12 @@ public readonly record struct PermitHandBack(
 /// </param>
 /// <param name="CountsIn">How long unspent permits of the lot are worth handing back; counted like <paramref name="EndsIn"/>.</param>
 /// <param name="ResetsIn">Time until more permits come back than remain now; zero when none are missing.</param>
-/// <param name="RetryIn">When fewer were granted than wanted: how long asking again is of no use.</param>
+/// <param name="RetryIn">A refusal, if not zero: how long asking for what was not granted is of no use.</param>
 /// <param name="Remaining">Permits left in the bucket after this grant.</param>
 /// <param name="Limit">The policy's limit.</param>
 /// <param name="Window">The policy's window.</param>
 /// <param name="PolicyVersion">The version of the policy that decided; leases and denials are void under another one.</param>
+/// <param name="InHand">What the holder has now, as the bucket sees it: if the holder thinks it has more, a lease has ended.</param>
 [GenerateSerializer, Immutable, Alias("limits.grant")]
 public readonly record struct PermitGrant(
     [property: Id(0)] int Granted,
@@ -105,7 +106,8 @@ public readonly record struct PermitGrant(
     [property: Id(6)] int Remaining,
     [property: Id(7)] int Limit,
     [property: Id(8)] TimeSpan Window,
-    [property: Id(9)] int PolicyVersion);
+    [property: Id(9)] int PolicyVersion,
+    [property: Id(10)] int InHand);
 
 /// <summary>How a partition stands.</summary>
 /// <param name="Limit">The policy's limit.</param>

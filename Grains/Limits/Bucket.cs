@@ -28,14 +28,17 @@ namespace Marketplace.Grains.Limits;
 /// whose answer is still under way waits for it and hands that back too. A holder that doesn't answer in time is passed over
 /// until it speaks again. When permits come back after a refusal, those who were refused are told.</para>
 /// </remarks>
-internal sealed class Bucket(PermitPool pool, int policyVersion)
+/// <param name="pool">The permits.</param>
+/// <param name="policyVersion">The version of the policy that they are under.</param>
+/// <param name="rounds">Where recalls are numbered from: random, so that no answer to another activation is taken for one to this.</param>
+internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
 {
     /// <summary>Longer than any holder repeats a request.</summary>
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<Guid, BucketHolder> _holders = [];
     private readonly HashSet<Guid> _refused = [];
-    private long _round;
+    private long _round = rounds;
 
     public PermitPool Pool { get; private set; } = pool;
 
@@ -58,6 +61,25 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         PolicyVersion = version;
     }
 
+    /// <summary>
+    /// Takes over what a request says of its holder; comes before everything else that is done for it, since permits may come back
+    /// with it.
+    /// </summary>
+    public void Hear(in PermitRequest request, TimeSpan now)
+    {
+        DropStrangers(now);
+        if (IsRepeat(request))
+        {
+            return;
+        }
+
+        var holder = HolderOf(request.Holder);
+        holder.AnsweredAt = now;
+        holder.Callback = request.Callback ?? holder.Callback;
+        holder.IsSilent = false;
+        Report(holder, request.Returned, request.Held, now);
+    }
+
     /// <summary>What must be persisted before <paramref name="request"/> can be answered as well as it can be, or null.</summary>
     public Reservation? Prepare(in PermitRequest request, TimeSpan now) => IsRepeat(request)
         ? null
@@ -73,9 +95,9 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
     {
         _round++;
         var targets = new List<RecallTarget>();
+        Settle(now);
         foreach (var (id, holder) in _holders)
         {
-            Settle(holder, now);
             if (id != except && holder is { MayHave: true, IsSilent: false, Callback: { } callback })
             {
                 holder.Recalled = _round;
@@ -91,7 +113,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
     {
         foreach (var holder in _holders.Values)
         {
-            holder.IsSilent |= holder.Recalled == round && holder.Answered < round;
+            holder.IsSilent |= holder.Recalled == round && holder.Answered != round;
         }
     }
 
@@ -108,7 +130,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         }
 
         holder.IsSilent = false;
-        holder.Answered = Math.Max(holder.Answered, handBack.Round);
+        holder.Answered = handBack.Round != 0 ? handBack.Round : holder.Answered;
         if (handBack.Seen != holder.Sequence)
         {
             return false;
@@ -120,7 +142,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
 
     /// <summary>Whether all who were asked have answered a recall.</summary>
     public bool IsAnswered(long round) =>
-        !_holders.Values.Any(holder => holder.Recalled == round && holder.Answered < round);
+        !_holders.Values.Any(holder => holder.Recalled == round && holder.Answered != round);
 
     /// <summary>Those who were refused and may ask again, since permits have come back; each is told once.</summary>
     public List<IPermitHolder> TakeReopened(TimeSpan now)
@@ -147,15 +169,10 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
                     EndsIn = known.LastGrant.EndsIn - (now - known.AnsweredAt),
                     CountsIn = known.LastGrant.CountsIn - (now - known.AnsweredAt),
                 }
-                : Grant(0, 0, TimeSpan.Zero, now);
+                : Grant(0, 0, TimeSpan.Zero, known.InHand, isShort: false, now);
         }
 
-        DropStrangers(now);
         var holder = HolderOf(request.Holder);
-        holder.Callback = request.Callback ?? holder.Callback;
-        holder.IsSilent = false;
-        Report(holder, request.Returned, request.Held, now);
-
         var wanted = WantedOf(request);
         var granted = Math.Min(wanted + SpareFor(request, now), Pool.Grantable(now));
         var (lot, endsIn) = Pool.Grant(granted, now);
@@ -164,7 +181,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         holder.EndsAt = now + endsIn;
         holder.Sequence = request.Sequence;
         holder.AnsweredAt = now;
-        holder.LastGrant = Grant(granted, lot, endsIn, now);
+        holder.LastGrant = Grant(granted, lot, endsIn, holder.InHand, isShort: granted < wanted, now);
         if (granted < wanted)
         {
             _refused.Add(request.Holder);
@@ -174,14 +191,12 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
     }
 
     /// <summary>Who holds what, for a successor.</summary>
-    public BucketHandOver? HandOver(TimeSpan now)
+    /// <param name="nameOf">Names a holder so that the successor finds it.</param>
+    /// <param name="now">The time.</param>
+    public BucketHandOver? HandOver(Func<IPermitHolder, string?> nameOf, TimeSpan now)
     {
-        foreach (var holder in _holders.Values)
-        {
-            Settle(holder, now);
-        }
-
-        return BucketHandOver.Of(Pool, _holders.Select(entry => (entry.Key, entry.Value)), now);
+        Settle(now);
+        return BucketHandOver.Of(Pool, _holders.Select(entry => (entry.Key, entry.Value)), nameOf, now);
     }
 
     /// <summary>Takes over what a predecessor handed over, after the pool has been restored from the same row.</summary>
@@ -205,18 +220,14 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
                 holder.Add(lot.Lot, lot.Count);
             }
 
-            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn, now);
+            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn, holder.InHand, isShort: false, now);
             _holders.Add(state.Id, holder);
         }
     }
 
     public BucketView View(TimeSpan now)
     {
-        foreach (var holder in _holders.Values)
-        {
-            Settle(holder, now);
-        }
-
+        Settle(now);
         return new(
             Pool.Policy.Limit,
             Pool.Policy.Limit - Pool.Free(now),
@@ -266,7 +277,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
     /// <summary>Takes over what a holder hands back, once, and what it says it has: the rest of what it had has been spent.</summary>
     private void Report(BucketHolder holder, in PermitReturn returned, int held, TimeSpan now)
     {
-        Settle(holder, now);
+        Settle(now);
         var count = 0;
         if (returned.Sequence > holder.Returned)
         {
@@ -277,26 +288,34 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
 
         var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, now);
         holder.Add(Pool.LotOfClaims, inHand - holder.InHand);
-        holder.InHand = Math.Min(inHand, holder.InLots);
+        holder.InHand = Pool.EndsWithLease ? inHand : Math.Min(inHand, holder.InLots);
     }
 
-    /// <summary>Forgets what can no longer be spent or handed back.</summary>
-    private void Settle(BucketHolder holder, TimeSpan now)
+    /// <summary>
+    /// Forgets what can no longer be spent or handed back. Leases end one after the other, each at its time: permits come back from
+    /// then on, and not from when somebody looks.
+    /// </summary>
+    private void Settle(TimeSpan now)
     {
-        holder.Forget(Pool, now);
-        if (holder.InHand > 0 && Pool.EndsWithLease && holder.EndsAt <= now)
+        foreach (var holder in _holders.Values)
         {
-            Pool.See(holder.InHand, 0, 0, now);
-            holder.InHand = 0;
+            holder.Forget(Pool, now);
+        }
+
+        while (Pool.EndsWithLease
+            && _holders.Values.Where(holder => holder.InHand > 0 && holder.EndsAt <= now).MinBy(holder => holder.EndsAt) is { } ended)
+        {
+            Pool.See(ended.InHand, 0, 0, ended.EndsAt);
+            ended.InHand = 0;
         }
     }
 
     /// <summary>Holders that have nothing and have not asked for long: frontends come and go.</summary>
     private void DropStrangers(TimeSpan now)
     {
+        Settle(now);
         foreach (var (id, holder) in _holders)
         {
-            Settle(holder, now);
             if (holder.InHand == 0 && (Pool.EndsWithLease || !holder.MayHave) && now - holder.AnsweredAt > RememberedFor)
             {
                 _holders.Remove(id);
@@ -305,17 +324,18 @@ internal sealed class Bucket(PermitPool pool, int policyVersion)
         }
     }
 
-    private PermitGrant Grant(int granted, long lot, TimeSpan endsIn, TimeSpan now) => new(
+    private PermitGrant Grant(int granted, long lot, TimeSpan endsIn, int inHand, bool isShort, TimeSpan now) => new(
         granted,
         lot,
         endsIn,
         endsIn + Pool.CountsAfterwards,
         Pool.ResetsIn(now),
-        Pool.RetryIn(now),
+        isShort ? Pool.RetryIn(now) : TimeSpan.Zero,
         Math.Max(0, Pool.Free(now)),
         Pool.Policy.Limit,
         Pool.Policy.Window,
-        PolicyVersion);
+        PolicyVersion,
+        inHand);
 }
 
 /// <summary>Whom a bucket asks for permits back.</summary>

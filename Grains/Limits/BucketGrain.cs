@@ -29,6 +29,7 @@ internal sealed partial class BucketGrain(
         }
 
         var bucket = Current();
+        bucket.Hear(request, Now);
         await PersistForAsync(request, bucket);
         if (bucket.IsShortOf(request, Now) && await RecallAsync(bucket, request.Holder))
         {
@@ -74,13 +75,13 @@ internal sealed partial class BucketGrain(
             pool.Restore(row.State, row.Age, Now);
         }
 
-        return new Bucket(pool, version).View(Now);
+        return new Bucket(pool, version, rounds: 0).View(Now);
     }
 
     public async ValueTask Reset()
     {
         var (policy, version) = PolicyOf(Key);
-        var bucket = new Bucket(PermitPool.For(policy, NewLot()), version);
+        var bucket = new Bucket(PermitPool.For(policy, NewName()), version, NewName());
         if (_bucket is null)
         {
             if (await store.ReadAsync(Key) is not { } row)
@@ -104,7 +105,7 @@ internal sealed partial class BucketGrain(
         }
 
         _bucket = null; // whatever comes now is void
-        var handOver = bucket.HandOver(Now);
+        var handOver = bucket.HandOver(static holder => (holder as GrainReference)?.GrainId.ToString(), Now);
         if (handOver is null && bucket.Pool.ResetsIn(Now) == TimeSpan.Zero)
         {
             return; // nothing is used: the row doesn't matter any more
@@ -122,8 +123,8 @@ internal sealed partial class BucketGrain(
         }
     }
 
-    /// <summary>Lots of no two activations have the same name.</summary>
-    private static long NewLot() => Random.Shared.NextInt64(long.MaxValue / 2);
+    /// <summary>Lots and recalls of no two activations have the same name.</summary>
+    private static long NewName() => Random.Shared.NextInt64(long.MaxValue / 2);
 
     private (LimitPolicyOptions Policy, int Version) PolicyOf(string key) =>
         policies.Find(BucketKey.Parse(key).Policy) is { } policy
@@ -137,7 +138,7 @@ internal sealed partial class BucketGrain(
         var (policy, version) = PolicyOf(Key);
         if (version != bucket.PolicyVersion)
         {
-            bucket.Adopt(policy, version, NewLot(), Now);
+            bucket.Adopt(policy, version, NewName(), Now);
         }
 
         return bucket;
@@ -147,7 +148,7 @@ internal sealed partial class BucketGrain(
     private async Task OpenAsync(PermitRequest request)
     {
         var (policy, version) = PolicyOf(Key);
-        var bucket = new Bucket(PermitPool.For(policy, NewLot()), version);
+        var bucket = new Bucket(PermitPool.For(policy, NewName()), version, NewName());
         var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
         var opened = await store.OpenAsync(new(Key, first.State, first.Life, Etag: null))
             ?? throw new UnavailableException("Another activation of this bucket has written.");

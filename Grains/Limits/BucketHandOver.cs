@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Marketplace.Grains.Limits.Pools;
+using Marketplace.Limits;
 
 namespace Marketplace.Grains.Limits;
 
@@ -19,11 +20,11 @@ internal sealed record BucketHandOver(ImmutableArray<long> Lots, ImmutableArray<
     public string ToJson() => JsonSerializer.Serialize(this);
 
     /// <summary>Collects what is worth handing over, or null if nobody holds anything.</summary>
-    public static BucketHandOver? Of(PermitPool pool, IEnumerable<(Guid Id, BucketHolder Holder)> holders, TimeSpan now)
+    public static BucketHandOver? Of(PermitPool pool, IEnumerable<(Guid Id, BucketHolder Holder)> holders, Func<IPermitHolder, string?> nameOf, TimeSpan now)
     {
         var states = holders.Where(entry => entry.Holder.MayHave).Select(entry => new HolderState(
             entry.Id,
-            (entry.Holder.Callback as GrainReference)?.GrainId.ToString(),
+            entry.Holder.Callback is { } callback ? nameOf(callback) : null,
             entry.Holder.Sequence,
             entry.Holder.LastGrant.Granted,
             entry.Holder.LastGrant.Lot,

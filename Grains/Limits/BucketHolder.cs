@@ -77,7 +77,7 @@ internal sealed class BucketHolder
     /// <summary>Forgets lots that no longer count.</summary>
     public void Forget(PermitPool pool, TimeSpan now)
     {
-        if (_lots.RemoveAll(entry => entry.Count == 0 || !pool.Knows(entry.Lot, now)) > 0)
+        if (_lots.RemoveAll(entry => entry.Count == 0 || !pool.Knows(entry.Lot, now)) > 0 && !pool.EndsWithLease)
         {
             InHand = Math.Min(InHand, InLots);
         }

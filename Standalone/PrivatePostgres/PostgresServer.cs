@@ -5,8 +5,7 @@ namespace Marketplace.Standalone.PrivatePostgres;
 
 /// <summary>
 /// A PostgreSQL server of this process's own: found, initialised once, started on a free loopback port, stopped with
-/// <see cref="DisposeAsync"/>. What a killed predecessor left running is stopped first. Not for concurrent use, but for
-/// <see cref="CreateDatabaseAsync"/>.
+/// <see cref="DisposeAsync"/>. What a killed predecessor left running is stopped first. Not to be used while it is disposed.
 /// </summary>
 public sealed partial class PostgresServer : IAsyncDisposable
 {
@@ -17,6 +16,10 @@ public sealed partial class PostgresServer : IAsyncDisposable
     private readonly PostmasterControl _postmaster;
     private readonly string _password;
     private readonly ILogger _logger;
+
+    /// <summary>A kill that is not yet done would also end the server that a watcher starts in its place.</summary>
+    private readonly SemaphoreSlim _changing = new(1);
+
     private bool _disposed;
 
     private PostgresServer(PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger) =>
@@ -90,14 +93,40 @@ public sealed partial class PostgresServer : IAsyncDisposable
     /// <summary>Stops the server if it runs and starts it again on the same port.</summary>
     public async Task RestartAsync(CancellationToken cancellationToken = default)
     {
-        await _postmaster.StopAsync();
-        await _postmaster.StopLeftoversAsync(cancellationToken);
-        await _postmaster.StartAsync(cancellationToken);
+        await _changing.WaitAsync(cancellationToken);
+        try
+        {
+            await _postmaster.StopAsync();
+            await _postmaster.StopLeftoversAsync(cancellationToken);
+            await _postmaster.StartAsync(cancellationToken);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+
         LogRestarted(Port, ProcessId);
     }
 
     /// <summary>kill -9 of the postmaster and all its backends; <see cref="RestartAsync"/> brings it back.</summary>
-    public Task KillAsync() => _postmaster.KillAsync();
+    public async Task KillAsync()
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            await _postmaster.KillAsync();
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>Stops the postmaster and all its backends in their tracks (SIGSTOP), as a machine does that hangs.</summary>
+    public void Pause() => _postmaster.SignalAll(UnixProcess.SigStop);
+
+    /// <summary>Lets them go on after <see cref="Pause"/>.</summary>
+    public void Resume() => _postmaster.SignalAll(UnixProcess.SigCont);
 
     /// <summary>Creates an empty database, owned by the service's role, and returns its connection string.</summary>
     public async Task<string> CreateDatabaseAsync(string name)
@@ -117,6 +146,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
             _disposed = true;
             await _postmaster.StopAsync();
             _directory.Dispose();
+            _changing.Dispose();
         }
     }
 

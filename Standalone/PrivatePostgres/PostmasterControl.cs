@@ -73,6 +73,19 @@ internal sealed partial class PostmasterControl(
         await KillAllInAsync(directory.Data, clock);
     }
 
+    /// <summary>Signals the postmaster first, so that it makes no backend that is missed, then all the others.</summary>
+    public void SignalAll(int signal)
+    {
+        if (IsRunning)
+        {
+            UnixProcess.Signal(ProcessId, signal);
+            foreach (var backend in UnixProcess.WorkingIn(directory.Data).Where(id => id != ProcessId))
+            {
+                UnixProcess.Signal(backend, signal);
+            }
+        }
+    }
+
     /// <summary>
     /// kill -9 of every process that works in a data directory, as all of a server's do. Backends that outlive their
     /// postmaster would keep its shared memory, and so prevent the next start.

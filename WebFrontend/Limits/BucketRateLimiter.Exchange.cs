@@ -52,7 +52,7 @@ internal sealed partial class BucketRateLimiter
 
                 LeaveTrouble();
                 _context.Meters.Exchanged(answered.Grant.Granted);
-                TakeOver(answered.Grant, answered.SentAt, isShort: answered.Grant.Granted < request.Wanted);
+                TakeOver(answered.Grant, answered.SentAt, isShort: answered.Grant.RetryIn > TimeSpan.Zero);
             }
         }
     }

@@ -126,14 +126,15 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     public PermitStatus StatusOf(Lot lot) => Status(lot.Grant, lot.Left, lot.ArrivedAt, _context.Clock.GetTimestamp());
 
     /// <summary>Takes back permits that were not used after all, or that a request under a concurrency limit has done with.</summary>
-    public void GiveBack(long lot, int permits)
+    public void GiveBack(Lot lot, int permits, int useEpoch)
     {
         lock (_gate)
         {
             var now = _context.Clock.GetTimestamp();
-            _context.Meters.GiveBack(permits);
-            var isNeeded = _holder.GiveBack(lot, permits, IsConcurrency, now);
-            _holder.Reopen(); // there is a permit again, here or in the bucket: what is remembered is out of date
+            var spent = _holder.Spent + _holder.SpentOfLot;
+            var isNeeded = _holder.GiveBack(lot, permits, _context.Current.Options.Algorithm, useEpoch, now);
+            _context.Meters.GiveBack(spent - _holder.Spent - _holder.SpentOfLot);
+            _holder.Reopen(); // there may be a permit again, here or in the bucket: what is remembered is out of date
             if (_waiters.Count > 0)
             {
                 ServeWaiters(now, _context.Current.Version);
@@ -332,13 +333,10 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         if (IsConcurrency)
         {
             _holder.Use(permits);
-        }
-        else if (permits == 1)
-        {
-            return lot;
+            return new PermitsLease(lot, permits, _holder.UseEpoch, comeBack: true, StatusOf(lot));
         }
 
-        return new PermitsLease(this, lot.Grant.Lot, permits, StatusOf(lot));
+        return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: 0, comeBack: false, StatusOf(lot));
     }
 
     /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>

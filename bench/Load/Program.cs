@@ -1,29 +1,64 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Marketplace.Bench.Load;
+using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Scenarios;
+using Marketplace.Bench.Load.Targets;
 using Marketplace.Hosting;
 
-const string Usage = """
-    Measures what the limiter costs: /api/v1/ping with the limiter on against the same with it switched off.
-    Usage: Marketplace.Bench.Load [--rounds N] [--seconds N] [--connections N] [--addresses N] [--results FILE]
-      --rounds N       rounds, each measuring both in turn; medians are reported (default 3; from 3 to 100)
-      --seconds N      length of one measurement (default 10; from 1 to 600)
-      --connections N  connections of the load generator, wrk (default 100; from 1 to 10000)
-      --addresses N    client addresses, used in turn (default 10000; from 1 to 1000000)
-      --results FILE   where the report goes (default bench/results/limiter.md)
-    """;
-
+IScenario[] scenarios = [new Warm(), new Denied(), new Hot(), new Cold(), new Million()];
 if (args.Any(arg => arg is "--help" or "-h"))
 {
-    Console.WriteLine(Usage);
+    Console.WriteLine(BenchOptions.Usage);
+    foreach (var scenario in scenarios)
+    {
+        Console.WriteLine($"  {scenario.Name,-10}{scenario.Summary}");
+    }
+
     return 0;
 }
 
+using var stopping = new CancellationTokenSource();
+using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 try
 {
-    await LimiterBenchmark.RunAsync(BenchmarkOptions.Parse(args));
+    var options = BenchOptions.Parse(args, [.. scenarios.Select(scenario => scenario.Name)]);
+    foreach (var scenario in scenarios.Where(scenario => options.Runs(scenario.Name)))
+    {
+        Console.WriteLine($"== {scenario.Name}: {scenario.Summary}");
+        var section = new Section(scenario);
+        section.Machine(await Machine.DescribeAsync(stopping.Token)); // first: what is started next makes it busy
+        await using (var workbench = new Workbench(options, stopping.Token))
+        {
+            await scenario.RunAsync(workbench, section);
+        }
+
+        Console.WriteLine(section.Text);
+        await ReportFile.WriteAsync(options.Results, section, scenarios);
+        Console.WriteLine($"Written to {options.Results}");
+    }
+
     return 0;
+}
+catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+{
+    Console.WriteLine("Stopped; what had been started has been ended.");
+    return 1;
 }
 catch (StartupException error)
 {
     await Console.Error.WriteLineAsync(error.Message);
     return MarketplaceProcess.ExitCodeOfBadSettings;
+}
+catch (Exception error) when (error is IOException or SocketException or HttpRequestException)
+{
+    await Console.Error.WriteLineAsync($"A service broke off, and the measurement is void: {error.Message}");
+    return 1;
+}
+
+void Stop(PosixSignalContext signal)
+{
+    signal.Cancel = true; // the services run in sessions of their own, and would outlive us
+    stopping.Cancel();
 }

@@ -11,8 +11,13 @@ internal sealed class UncountedLease(RefusalReason reason, PermitStatus status) 
     public override PermitStatus Status => status;
 }
 
-/// <summary>Several permits of one request, or one that was bought otherwise than from a <see cref="Lot"/> alone.</summary>
-internal sealed class PermitsLease(BucketRateLimiter limiter, long lot, int permits, PermitStatus status) : BucketLease
+/// <summary>Several permits of one request, or permits that it holds until it ends.</summary>
+/// <param name="lot">The lot that they were spent from.</param>
+/// <param name="permits">How many.</param>
+/// <param name="useEpoch">Under a concurrency limit the lease under which they are in use.</param>
+/// <param name="comeBack">Whether they come back when the request ends.</param>
+/// <param name="status">Where the partition stood.</param>
+internal sealed class PermitsLease(Lot lot, int permits, int useEpoch, bool comeBack, PermitStatus status) : BucketLease
 {
     private int _isGivenBack;
 
@@ -24,14 +29,13 @@ internal sealed class PermitsLease(BucketRateLimiter limiter, long lot, int perm
     {
         if (Interlocked.Exchange(ref _isGivenBack, 1) == 0)
         {
-            limiter.GiveBack(lot, permits);
+            lot.Limiter.GiveBack(lot, permits, useEpoch);
         }
     }
 
-    /// <summary>Under a concurrency limit the permits are free again when the request ends.</summary>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && limiter.IsConcurrency)
+        if (disposing && comeBack)
         {
             GiveBack();
         }

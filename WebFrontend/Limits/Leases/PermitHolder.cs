@@ -31,8 +31,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private PermitReturn _return;
     private bool _isReturning;
     private List<(long Lot, int Count)>? _loose; // unspent, of lots that are over
-    private (long Round, long Answered) _recall;
-    private long _answeredRound;
+    private (long Round, long Answered)? _recall; // to be answered
     private long _seen;
     private int _inUse; // concurrency: spent and not given back
     private int _demand = 1;
@@ -57,6 +56,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     /// <summary>Permits that were taken and not given back, under a concurrency limit.</summary>
     public int InUse => _inUse;
+
+    /// <summary>Names the lease under which permits are in use; those of an earlier one are no longer this frontend's to give back.</summary>
+    public int UseEpoch { get; private set; }
 
     /// <summary>Permits that have been spent, net of those given back.</summary>
     public long Spent { get; private set; }
@@ -117,7 +119,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         _isReturning &= request.Returned.Sequence != _return.Sequence;
         (Last, LastAt) = (grant, now);
         IsScarce = grant.Remaining == 0;
-        if (grant.Granted < request.Wanted)
+        if (grant.RetryIn > TimeSpan.Zero)
         {
             (_refusedUntil, _refusedVersion, _refusedFrom) = (sentAt + Ticks(grant.RetryIn), grant.PolicyVersion, int.MaxValue);
         }
@@ -125,6 +127,14 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         if (grant.Granted == 0 && (_lot is null || _lot.Grant.Lot != grant.Lot))
         {
             return;
+        }
+
+        if (_inUse > 0 && grant.InHand < (_lot?.Left ?? 0) + Loose + _inUse + grant.Granted)
+        {
+            // The lease ran out before it was prolonged: the bucket has given away what was in use and what was in hand.
+            _lot?.TakeAll();
+            _inUse = 0;
+            UseEpoch++;
         }
 
         var kept = 0;
@@ -151,10 +161,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <summary>The bucket asks for what is unspent.</summary>
     public void Recall(long round, long answered)
     {
-        if (round > _recall.Round)
-        {
-            _recall = (round, answered);
-        }
+        _recall = (round, answered); // a late repeat costs another hand-back, and nothing else
     }
 
     /// <summary>
@@ -163,7 +170,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// </summary>
     public PermitHandBack? HandBack(bool all, long now, int version)
     {
-        var isRecalled = _recall.Round > _answeredRound && !(_request is { } request && request.Sequence <= _recall.Answered);
+        var isRecalled = _recall is { } recall && !(_request is { } request && request.Sequence <= recall.Answered);
         if (_request is not null && !isRecalled)
         {
             return null; // with a request under way the bucket can't know what is in hand; returns go with the next one
@@ -186,7 +193,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         }
 
         var isLast = Loose == 0 && _lot is not { Left: > 0 };
-        return new(id, _return, (_lot?.Left ?? 0) + Loose + _inUse, isRecalled && isLast ? _recall.Round : 0, _seen);
+        return new(id, _return, (_lot?.Left ?? 0) + Loose + _inUse, isRecalled && isLast ? _recall!.Value.Round : 0, _seen);
     }
 
     /// <summary>Takes over the bucket's answer to a return.</summary>
@@ -198,28 +205,46 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             _isReturning &= handBack.Returned.Sequence != _return.Sequence;
         }
 
-        _answeredRound = Math.Max(_answeredRound, handBack.Round);
+        if (handBack.Round != 0 && handBack.Round == _recall?.Round)
+        {
+            _recall = null;
+        }
+
         return taken;
     }
 
-    /// <summary>Takes back permits that were spent in vain.</summary>
+    /// <summary>Takes back permits that were spent in vain, or that a request under a concurrency limit has done with.</summary>
+    /// <param name="from">The lot they were spent from.</param>
+    /// <param name="permits">How many.</param>
+    /// <param name="algorithm">How they are counted.</param>
+    /// <param name="useEpoch"><see cref="UseEpoch"/> as it was when they were taken.</param>
+    /// <param name="now">The time.</param>
     /// <returns>Whether they should go back to the bucket at once.</returns>
-    public bool GiveBack(long lot, int permits, bool isConcurrency, long now)
+    public bool GiveBack(Lot from, int permits, LimitAlgorithm algorithm, int useEpoch, long now)
     {
-        Spent -= permits;
-        if (isConcurrency)
+        if (algorithm == LimitAlgorithm.Concurrency)
         {
-            _inUse = Math.Max(0, _inUse - permits);
+            if (useEpoch != UseEpoch)
+            {
+                return false; // its lease ran out: the bucket has given it away already
+            }
+
+            _inUse -= permits;
+        }
+        else if (algorithm == LimitAlgorithm.TokenBucket && (from != _lot || now >= from.ValidUntil))
+        {
+            return false; // refill may have made up for it since: giving it back too would be one too many
         }
 
-        if (_lot is { } current && current.Grant.Lot == lot && now < current.ValidUntil)
+        Spent -= permits;
+        if (_lot is { } current && current.Grant.Lot == from.Grant.Lot && now < current.ValidUntil)
         {
             current.Add(permits);
             Spent += permits; // the lot counts what is spent of it by what is left
         }
         else
         {
-            Loosen(lot, permits);
+            Loosen(from.Grant.Lot, permits);
         }
 
         return IsScarce;

@@ -76,7 +76,7 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
 
     public void Retire(long spent) => Interlocked.Add(ref _retiredSpent, spent);
 
-    public void GiveBack(int permits) => Interlocked.Add(ref _givenBack, permits);
+    public void GiveBack(long permits) => Interlocked.Add(ref _givenBack, permits);
 
     /// <summary>Keeps a sum that is read while it changes from ever going down.</summary>
     public long HighestAdmitted(long admitted)

@@ -1,0 +1,92 @@
+using System.Globalization;
+using Marketplace.Cluster;
+using Marketplace.Standalone.PrivatePostgres;
+
+namespace Marketplace.Bench.Load.Targets;
+
+/// <summary>What a scenario works with: options, a directory, and the services that it starts, which end with it.</summary>
+internal sealed class Workbench(BenchOptions options, CancellationToken stopping) : IAsyncDisposable
+{
+    private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(10);
+    private readonly List<ManagedProcess> _processes = [];
+    private readonly List<LocalCluster> _clusters = [];
+    private readonly List<string> _databases = [];
+    private readonly long _startedAt = TimeProvider.System.GetTimestamp();
+
+    public BenchOptions Options => options;
+
+    /// <summary>Cancelled when the whole benchmark is to end.</summary>
+    public CancellationToken Stopping => stopping;
+
+    /// <summary>For data and logs; below the working directory, since a temporary one may be kept in memory.</summary>
+    public string Directory { get; } = System.IO.Directory.CreateDirectory(
+        Path.GetFullPath(Path.Combine(".data", $"bench-{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}"))).FullName;
+
+    /// <summary>Says where things are, with the seconds since the scenario began.</summary>
+    public void Progress(string text) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture, $"{TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds,5:F0} s  {text}"));
+
+    /// <summary>Starts the marketplace: PostgreSQL, one silo and one frontend.</summary>
+    /// <param name="name">As the report calls it.</param>
+    /// <param name="settings">In addition to the defaults that a user would have.</param>
+    public async Task<Target> StartMarketplaceAsync(string name, IReadOnlyDictionary<string, string> settings)
+    {
+        Progress($"starting {name}");
+        var directory = Path.Combine(Directory, $"cluster-{_clusters.Count + 1}");
+        _databases.Add(Path.Combine(directory, "postgres"));
+        var cluster = await LocalCluster.StartAsync(
+            new LocalClusterOptions
+            {
+                Directory = directory,
+                Silos = 1,
+                Frontends = 1,
+                WithNginx = false,
+                RestartsDeadProcesses = false, // a run that lost a process is void
+                Settings = settings,
+            },
+            TextWriter.Null,
+            Stopping);
+        _clusters.Add(cluster);
+        return new Target(name, cluster.Address) { Cluster = cluster };
+    }
+
+    /// <summary>Starts a process that ends with this scenario.</summary>
+    public async Task<ManagedProcess> StartAsync(ProcessPlan plan)
+    {
+        var process = new ManagedProcess(plan, TimeProvider.System);
+        _processes.Add(process);
+        await process.StartAsync(Stopping);
+        return process;
+    }
+
+    /// <summary>Starts a peer and waits until it answers.</summary>
+    public async Task<Target> StartPeerAsync(string name, ProcessPlan plan)
+    {
+        Progress($"starting {name}");
+        var process = await StartAsync(plan);
+        await process.WaitForReadyAsync(ReadyWithin, Stopping);
+        return new Target(name, process.Address);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in Enumerable.Reverse(_processes))
+        {
+            await process.StopAsync(StopWithin);
+            await process.DisposeAsync();
+        }
+
+        foreach (var cluster in _clusters)
+        {
+            await cluster.DisposeAsync();
+        }
+
+        foreach (var database in _databases)
+        {
+            await PostgresServer.TryDeleteAsync(database, TimeProvider.System); // which need not lie in our directory
+        }
+
+        System.IO.Directory.Delete(Directory, recursive: true);
+    }
+}

@@ -1,0 +1,34 @@
+namespace Marketplace.Bench.AspNet;
+
+/// <summary>The command line: <c>--port 5000 --limiter InProcess --refusal Problem --limit 200 --window 00:15:00</c>.</summary>
+internal sealed class PeerSettings
+{
+    public int Port { get; set; } = 5000;
+
+    public LimiterKind Limiter { get; set; }
+
+    public RefusalBody Refusal { get; set; }
+
+    /// <summary>Requests admitted from one address in one window.</summary>
+    public int Limit { get; set; } = 200;
+
+    public TimeSpan Window { get; set; } = TimeSpan.FromMinutes(15);
+}
+
+internal enum LimiterKind
+{
+    None,
+
+    /// <summary>ASP.NET Core's own: a fixed window for each address, in this process's memory.</summary>
+    InProcess,
+}
+
+/// <summary>What a 429 carries.</summary>
+internal enum RefusalBody
+{
+    /// <summary>Nothing, as the middleware has it.</summary>
+    Empty,
+
+    /// <summary>The same application/problem+json and Retry-After that the marketplace sends.</summary>
+    Problem,
+}

@@ -1,0 +1,235 @@
+using Marketplace.Grains.Limits;
+using Marketplace.Grains.Limits.Pools;
+using Marketplace.Limits;
+
+namespace Limits.Tests;
+
+/// <summary>
+/// An activation of the bucket's grain, step by step as BucketGrain does it: one exchange at a time with its writes and its recall,
+/// and hand-backs in between.
+/// </summary>
+internal sealed class ModelActivation(World world)
+{
+    private static readonly TimeSpan RecallWithin = TimeSpan.FromMilliseconds(500);
+    private static int _lots;
+
+    private readonly TimeSpan _startedAt = world.Now;
+    private readonly Queue<(PermitRequest Request, Action<(PermitGrant Grant, long Window)?> Reply)> _inbox = new();
+    private Bucket? _bucket;
+    private long? _etag;
+    private long _window;
+    private bool _isBusy;
+    private bool _isDead;
+    private (long Round, Action Continue)? _recall;
+
+    private TimeSpan Now => world.Now - _startedAt;
+
+    public void Exchange(PermitRequest request, Action<(PermitGrant Grant, long Window)?> reply)
+    {
+        _inbox.Enqueue((request, reply));
+        Next();
+    }
+
+    public void HandBack(PermitHandBack handBack, Action<bool> reply)
+    {
+        if (_isDead)
+        {
+            return;
+        }
+
+        if (_bucket is not { } bucket)
+        {
+            reply(true);
+            return;
+        }
+
+        var taken = bucket.TryHandBack(handBack, Now);
+        Trace($"hand-back {handBack.Holder.ToString()[..4]} {handBack.Returned} held {handBack.Held} seen {handBack.Seen}: {taken}");
+        reply(taken);
+        if (_recall is { } recall && bucket.IsAnswered(recall.Round))
+        {
+            recall.Continue();
+        }
+
+        foreach (var refused in bucket.TakeReopened(Now))
+        {
+            world.Send(() => refused.Reopened(""));
+        }
+    }
+
+    /// <summary>The process dies; statements that it sent may still arrive.</summary>
+    public void Crash()
+    {
+        _isDead = true;
+        world.Activations.Remove(this);
+    }
+
+    /// <summary>Leaves in order: hands over what it knows.</summary>
+    public void Leave()
+    {
+        if (_bucket is { } bucket && !_isBusy)
+        {
+            _bucket = null;
+            _isDead = true;
+            var exact = bucket.Pool.Exact(Now);
+            Trace($"leaves {string.Join(',', exact.State.ToNumbers())}");
+            world.Store.Write(new("", exact.State, exact.Life, _etag, bucket.HandOver(holder => ((ModelFrontend.Ear)holder).Name, Now)?.ToJson()), _window, _ => world.Activations.Remove(this));
+        }
+    }
+
+    /// <summary>What counts as used, for a look from outside.</summary>
+    public BucketView? View => _bucket?.View(Now);
+
+    private void Trace(string what)
+    {
+        if (World.Traces)
+        {
+            Console.WriteLine($"{world.Now}     activation {GetHashCode() % 1000}: {what}");
+        }
+    }
+
+    private void Next()
+    {
+        if (_isBusy || _isDead || !_inbox.TryDequeue(out var call))
+        {
+            return;
+        }
+
+        _isBusy = true;
+        if (_bucket is null)
+        {
+            Open(call.Request, Hear, () => Fail(call.Reply));
+        }
+        else
+        {
+            Hear();
+        }
+
+        void Hear()
+        {
+            _bucket!.Hear(call.Request, Now);
+            Persist(call.Request, mayRecall: true, call.Reply);
+        }
+    }
+
+    private void Open(PermitRequest request, Action opened, Action failed)
+    {
+        var bucket = new Bucket(PermitPool.For(world.Scenario.Policy, NewLot()), policyVersion: 0, NewLot());
+        var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
+        var window = world.Judge.NewWindow();
+        world.Store.Open(new("", first.State, first.Life, Etag: null), window, outcome =>
+        {
+            if (_isDead)
+            {
+                return;
+            }
+
+            Trace($"open -> {outcome?.Outcome}");
+            if (outcome is not ({ } row, var rowsWindow))
+            {
+                failed();
+                return;
+            }
+
+            _etag = row.Etag;
+            _window = rowsWindow;
+            if (row.Existing is not { } existing)
+            {
+                bucket.Pool.Commit(first);
+            }
+            else
+            {
+                bucket.Pool.Restore(existing.State, existing.Age, Now);
+                if (existing.HandOver is { } handOver)
+                {
+                    bucket.TakeOver(BucketHandOver.FromJson(handOver), existing.Age, CallbackOf, Now);
+                }
+            }
+
+            _bucket = bucket;
+            opened();
+        });
+    }
+
+    private void Persist(PermitRequest request, bool mayRecall, Action<(PermitGrant, long)?> reply)
+    {
+        var bucket = _bucket!;
+        if (bucket.Prepare(request, Now) is { } reservation)
+        {
+            var window = reservation.Opens ? world.Judge.NewWindow() : _window;
+            world.Store.Write(new("", reservation.State, reservation.Life, _etag), window, outcome =>
+            {
+                if (_isDead)
+                {
+                    return;
+                }
+
+                Trace($"write {string.Join(',', reservation.State.ToNumbers())} -> {outcome?.Etag}");
+                if (outcome is not ({ } etag, _))
+                {
+                    (_bucket, _etag) = (null, null);
+                    Fail(reply);
+                    return;
+                }
+
+                (_etag, _window) = (etag, window);
+                bucket.Pool.Commit(reservation);
+                Persist(request, mayRecall, reply);
+            });
+            return;
+        }
+
+        if (mayRecall && bucket.IsShortOf(request, Now) && bucket.Recall(request.Holder, Now) is { Targets.Count: > 0 } recall)
+        {
+            Recall(bucket, recall, () => Persist(request, mayRecall: false, reply));
+            return;
+        }
+
+        var grant = bucket.Answer(request, Now);
+        Trace($"answers {request.Holder.ToString()[..4]} {request.Sequence} held {request.Held}: {grant.Granted}, in hand {grant.InHand}, left {grant.Remaining}");
+        var windowOfGrant = _window;
+        world.Send(() => reply((grant, windowOfGrant)));
+        _isBusy = false;
+        Next();
+    }
+
+    private void Recall(Bucket bucket, (long Round, List<RecallTarget> Targets) recall, Action afterwards)
+    {
+        var isDone = false;
+        _recall = (recall.Round, Done);
+        foreach (var target in recall.Targets)
+        {
+            world.Send(() => target.Callback.Recall("", recall.Round, target.Answered));
+        }
+
+        world.At(RecallWithin, () =>
+        {
+            if (!isDone && !_isDead)
+            {
+                bucket.GiveUp(recall.Round);
+                Done();
+            }
+        });
+
+        void Done()
+        {
+            if (!isDone && !_isDead)
+            {
+                isDone = true;
+                _recall = null;
+                afterwards();
+            }
+        }
+    }
+
+    private void Fail(Action<(PermitGrant, long)?> reply)
+    {
+        world.Send(() => reply(null));
+        _isBusy = false;
+        Next();
+    }
+
+    private IPermitHolder CallbackOf(string id) => world.Ears[id];
+
+    private static long NewLot() => Interlocked.Increment(ref _lots) * 1_000_000L;
+}
