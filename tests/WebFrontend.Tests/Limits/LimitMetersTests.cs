@@ -85,7 +85,7 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
         for (var i = 0; i < 40 && live.Connection.State == HubConnectionState.Connected; i++)
         {
             var sending = live.Connection.SendAsync("LeaveRoom", "lobby", TestContext.Current.CancellationToken);
-            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it may be cut off between the two
+            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext); // it may be cut off between the two
         }
 
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
