@@ -46,18 +46,16 @@ internal static class ClientAddress
         var bits = BitsOf(address);
         if (IsIPv4(bits))
         {
-            var v4 = (uint)bits;
-            destination.TryWrite(
-                CultureInfo.InvariantCulture, $"{v4 >> 24}.{(byte)(v4 >> 16)}.{(byte)(v4 >> 8)}.{(byte)v4}", out var length);
-            return length;
+            return FormatIPv4((uint)bits, destination);
         }
 
         var mask = ipv6PrefixLength == 0 ? UInt128.Zero : UInt128.MaxValue << (128 - ipv6PrefixLength);
         var written = FormatIPv6(bits & mask, destination);
         if (ipv6PrefixLength < 128)
         {
-            destination[written..].TryWrite(CultureInfo.InvariantCulture, $"/{ipv6PrefixLength}", out var suffix);
-            written += suffix;
+            destination[written++] = '/';
+            ipv6PrefixLength.TryFormat(destination[written..], out var digits, default, CultureInfo.InvariantCulture);
+            written += digits;
         }
 
         return written;
@@ -68,6 +66,22 @@ internal static class ClientAddress
     {
         Span<char> text = stackalloc char[LengthMax];
         return text[..Format(address, ipv6PrefixLength, text)].ToString();
+    }
+
+    private static int FormatIPv4(uint bits, Span<char> destination)
+    {
+        var written = 0;
+        for (var shift = 24; shift >= 0; shift -= 8)
+        {
+            ((byte)(bits >> shift)).TryFormat(destination[written..], out var digits, default, CultureInfo.InvariantCulture);
+            written += digits;
+            if (shift > 0)
+            {
+                destination[written++] = '.';
+            }
+        }
+
+        return written;
     }
 
     /// <summary>RFC 5952: lower case, no leading zeros, "::" for the first of the longest runs of two zero groups or more.</summary>

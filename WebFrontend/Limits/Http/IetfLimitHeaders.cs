@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Marketplace.WebFrontend.Hosting;
@@ -13,7 +13,7 @@ namespace Marketplace.WebFrontend.Limits.Http;
 /// <remarks>One string is made for a response; what the policies are is kept, by the order in which they were met.</remarks>
 internal sealed class IetfLimitHeaders : ILimitHeaders
 {
-    private Policies _none = new("");
+    private Policies _none = new("", default);
     private int _count;
 
     public void Write(IHeaderDictionary headers, ReadOnlySpan<PermitStatus> statuses)
@@ -50,32 +50,46 @@ internal sealed class IetfLimitHeaders : ILimitHeaders
         return text.ToStringAndClear();
     }
 
-    /// <summary>A list of policies, and the lists that begin with it.</summary>
-    private sealed class Policies(string text)
+    /// <summary>A list of policies, and the lists that begin with it: few enough to be looked through.</summary>
+    private sealed class Policies(string text, PermitStatus last)
     {
         /// <summary>Lists kept in all; limits that operators change leave some behind, so past this it starts anew.</summary>
         private const int CountMax = 1_000;
 
-        private readonly ConcurrentDictionary<(string Policy, int Limit, TimeSpan Window), Policies> _longer = [];
+        private ImmutableArray<Policies> _longer = [];
 
         public string Text => text;
 
-        public Policies Then(in PermitStatus status, IetfLimitHeaders all) =>
-            _longer.TryGetValue((status.Policy, status.Limit, status.Window), out var longer) ? longer : Add(status, all);
+        public Policies Then(in PermitStatus status, IetfLimitHeaders all)
+        {
+            foreach (var longer in _longer)
+            {
+                if (longer.EndsWith(status))
+                {
+                    return longer;
+                }
+            }
+
+            return Add(status, all);
+        }
+
+        private bool EndsWith(in PermitStatus status) =>
+            last.Limit == status.Limit && last.Window == status.Window && last.Policy == status.Policy;
 
         private Policies Add(in PermitStatus status, IetfLimitHeaders all)
         {
             if (Interlocked.Increment(ref all._count) > CountMax)
             {
-                (all._none, all._count) = (new(""), 0);
+                (all._none, all._count) = (new("", default), 0);
             }
 
             var unit = status.Window > TimeSpan.Zero
                 ? string.Create(CultureInfo.InvariantCulture, $"w={ProblemWriter.Seconds(status.Window)}")
                 : "qu=\"concurrent-requests\"";
             var item = string.Create(CultureInfo.InvariantCulture, $"\"{status.Policy}\";q={status.Limit};{unit}");
-            return _longer.GetOrAdd(
-                (status.Policy, status.Limit, status.Window), new Policies(text.Length == 0 ? item : $"{text}, {item}"));
+            var added = new Policies(text.Length == 0 ? item : $"{text}, {item}", status);
+            ImmutableInterlocked.Update(ref _longer, static (lists, list) => lists.Add(list), added); // twice does no harm
+            return added;
         }
     }
 }
