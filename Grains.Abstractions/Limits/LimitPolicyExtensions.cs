@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.Limits;
@@ -14,6 +15,15 @@ public static class LimitPolicyExtensions
         // First of all that configure the options, whatever was added before: the configuration is bound over it.
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<LimitsOptions>>(new ConfigureOptions<LimitsOptions>(
             options => options.Policies[name] = new() { Limit = limit, Window = window })));
+        return services;
+    }
+
+    /// <summary>The policies as operators have them at the moment; one for a silo and a frontend that share a process. Idempotent.</summary>
+    public static IServiceCollection AddLimitPolicies(this IServiceCollection services)
+    {
+        services.TryAddSingleton<LimitPolicies>();
+        services.TryAddSingleton<ILimitPolicies>(provider => provider.GetRequiredService<LimitPolicies>());
+        services.AddHostedService<LimitPolicyFollower>();
         return services;
     }
 }

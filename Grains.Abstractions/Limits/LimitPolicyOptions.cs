@@ -102,12 +102,12 @@ public sealed class LimitPolicyOptions : IValidatableObject
     {
         foreach (var address in ExemptAddresses.Where(address => !IsAddressOrRange(address)))
         {
-            yield return new($"ExemptAddresses holds '{address}'; it must be an address such as 10.0.0.7 or a range such as 10.0.0.0/8.");
+            yield return new($"ExemptAddresses holds '{address}'; it must be an address such as 10.0.0.7 or a range such as 10.0.0.0/8.", [nameof(ExemptAddresses)]);
         }
 
         foreach (var path in ExemptPaths.Where(path => !path.StartsWith('/')))
         {
-            yield return new($"ExemptPaths holds '{path}'; a path starts with '/'.");
+            yield return new($"ExemptPaths holds '{path}'; a path starts with '/'.", [nameof(ExemptPaths)]);
         }
     }
 

@@ -78,6 +78,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         holder.Callback = request.Callback ?? holder.Callback;
         holder.IsSilent = false;
         Report(holder, request.Returned, request.Held, now);
+        holder.EndsAt = TimeSpan.MaxValue; // prolonged with the answer, which may have to wait for a write and a recall
     }
 
     /// <summary>What must be persisted before <paramref name="request"/> can be answered as well as it can be, or null.</summary>
@@ -98,7 +99,8 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         Settle(now);
         foreach (var (id, holder) in _holders)
         {
-            if (id != except && holder is { MayHave: true, IsSilent: false, Callback: { } callback })
+            var mayHave = Pool.EndsWithLease ? holder.InHand > 0 : holder.MayHave;
+            if (id != except && mayHave && holder is { IsSilent: false, Callback: { } callback })
             {
                 holder.Recalled = _round;
                 targets.Add(new(callback, holder.Sequence));
@@ -152,6 +154,12 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
             return [];
         }
 
+        return TakeRefused();
+    }
+
+    /// <summary>Those who were refused, for a bucket that is reset; each is told once.</summary>
+    public List<IPermitHolder> TakeRefused()
+    {
         var told = _refused.Select(id => _holders.GetValueOrDefault(id)?.Callback).OfType<IPermitHolder>().ToList();
         _refused.Clear();
         return told;
@@ -206,6 +214,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         foreach (var state in handOver.Holders)
         {
             var endsIn = TimeSpan.FromTicks(state.EndsInTicks) - age;
+            var recognised = 0; // the predecessor is gone for certain: what it granted counts as granted here
             var holder = new BucketHolder
             {
                 Callback = state.Callback is { } callback ? callbackOf(callback) : null,
@@ -213,7 +222,8 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
                 AnsweredAt = now,
                 EndsAt = now + endsIn,
                 Returned = state.Returned,
-                InHand = Pool.See(0, state.InHand, 0, now),
+                InHand = Pool.See(0, state.InHand, 0, ref recognised, now),
+                Claimed = state.Claimed,
             };
             foreach (var lot in state.Lots)
             {
@@ -286,7 +296,9 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
             Pool.TakeBack(returned.Lot, count);
         }
 
-        var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, now);
+        var claimed = holder.Claimed;
+        var inHand = Pool.See(holder.InHand, Math.Clamp(held, 0, LimitsOptions.MaxPermitsPerRequest), count, ref claimed, now);
+        holder.Claimed = claimed;
         holder.Add(Pool.LotOfClaims, inHand - holder.InHand);
         holder.InHand = Pool.EndsWithLease ? inHand : Math.Min(inHand, holder.InLots);
     }
@@ -305,8 +317,9 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         while (Pool.EndsWithLease
             && _holders.Values.Where(holder => holder.InHand > 0 && holder.EndsAt <= now).MinBy(holder => holder.EndsAt) is { } ended)
         {
-            Pool.See(ended.InHand, 0, 0, ended.EndsAt);
-            ended.InHand = 0;
+            var claimed = ended.Claimed;
+            Pool.See(ended.InHand, 0, 0, ref claimed, ended.EndsAt);
+            ended.InHand = ended.Claimed = 0;
         }
     }
 

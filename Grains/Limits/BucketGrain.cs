@@ -53,11 +53,7 @@ internal sealed partial class BucketGrain(
         }
 
         SignalRecallAnswered(bucket);
-        foreach (var refused in bucket.TakeReopened(Now))
-        {
-            refused.Reopened(Key).Ignore();
-        }
-
+        TellReopened(bucket.TakeReopened(Now));
         return new(taken);
     }
 
@@ -92,8 +88,10 @@ internal sealed partial class BucketGrain(
             _etag = row.Etag;
         }
 
+        var before = _bucket;
         await PersistAsync(bucket.Pool.Exact(Now));
         _bucket = bucket;
+        TellReopened(before?.TakeRefused() ?? []);
     }
 
     /// <summary>Leaves the exact count behind, and who holds leases, so that an orderly move costs no permit.</summary>
@@ -120,6 +118,14 @@ internal sealed partial class BucketGrain(
 #pragma warning restore CA1031
         {
             LogNotHandedOver(Key, error.Message);
+        }
+    }
+
+    private void TellReopened(List<IPermitHolder> refused)
+    {
+        foreach (var holder in refused)
+        {
+            holder.Reopened(Key).Ignore();
         }
     }
 

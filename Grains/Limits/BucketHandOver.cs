@@ -31,6 +31,7 @@ internal sealed record BucketHandOver(ImmutableArray<long> Lots, ImmutableArray<
             (entry.Holder.LastGrant.EndsIn - (now - entry.Holder.AnsweredAt)).Ticks,
             entry.Holder.Returned,
             entry.Holder.InHand,
+            entry.Holder.Claimed,
             [.. entry.Holder.Lots.Select(lot => new LotState(lot.Lot, lot.Count))])).ToImmutableArray();
         return states.IsEmpty ? null : new([.. pool.Lots], states);
     }
@@ -43,10 +44,11 @@ internal sealed record BucketHandOver(ImmutableArray<long> Lots, ImmutableArray<
     /// <param name="EndsInTicks">For how long from now, in ticks of 100 ns.</param>
     /// <param name="Returned">Its last return.</param>
     /// <param name="InHand">What it may have unspent.</param>
+    /// <param name="Claimed">Of those, what it has from an activation before the one that hands over.</param>
     /// <param name="Lots">What it was granted in each lot.</param>
     internal sealed record HolderState(
         Guid Id, string? Callback, long Sequence, int Granted, long Lot, long EndsInTicks, long Returned, int InHand,
-        ImmutableArray<LotState> Lots);
+        int Claimed,        ImmutableArray<LotState> Lots);
 
     internal sealed record LotState(long Lot, int Count);
 }

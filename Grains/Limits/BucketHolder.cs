@@ -31,6 +31,9 @@ internal sealed class BucketHolder
     /// <summary>Permits that it may have unspent: what it said it had, and what it was granted since.</summary>
     public int InHand { get; set; }
 
+    /// <summary>Of those, what it has from an earlier activation.</summary>
+    public int Claimed { get; set; }
+
     /// <summary>When its lease ends.</summary>
     public TimeSpan EndsAt { get; set; }
 

@@ -1,3 +1,4 @@
+using Marketplace.Grains.Limits.Policies;
 using Marketplace.Grains.Limits.Storage;
 using Marketplace.Hosting.Settings;
 using Marketplace.Limits;
@@ -22,8 +23,9 @@ public static class LimitsSiloBuilderExtensions
     public static ISiloBuilder AddLimits(this ISiloBuilder silo)
     {
         silo.Services.AddSettings<LimitsOptions>(LimitsOptions.Section);
-        silo.Services.TryAddSingleton<LimitPolicies>();
-        silo.Services.TryAddSingleton<ILimitPolicies>(provider => provider.GetRequiredService<LimitPolicies>());
+        silo.Services.AddLimitPolicies();
+        silo.Services.TryAddSingleton<LimitPolicyStore>();
+        silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, LimitPoliciesAtStart>();
         silo.Services.TryAddSingleton<IBucketStore, PostgresBucketStore>();
         silo.Services.TryAddSingleton<LimitMeters>();
         silo.Services.AddHostedService<BucketSweeper>();

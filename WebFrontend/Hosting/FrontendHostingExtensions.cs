@@ -52,6 +52,7 @@ public static class FrontendHostingExtensions
         app.MapPing();
         app.MapUsers();
         app.MapLive();
+        app.MapOperations().MapLimitOperations();
         return app;
     }
 

@@ -19,14 +19,14 @@ internal static class LimitsExtensions
     public static IServiceCollection AddLimits(this IServiceCollection services)
     {
         services.AddSettings<LimitsOptions>(LimitsOptions.Section);
+        services.AddLimitPolicies();
         services.AddSingleton<IetfLimitHeaders>();
         services.TryAddSingleton<ILimitHeaders>(provider =>
             provider.GetRequiredService<IOptions<LimitsOptions>>().Value.LegacyHeaders
                 ? new LegacyLimitHeaders(provider.GetRequiredService<IetfLimitHeaders>(), provider.GetRequiredService<TimeProvider>())
                 : provider.GetRequiredService<IetfLimitHeaders>());
-        services.TryAddSingleton<LimitPolicies>();
-        services.TryAddSingleton<ILimitPolicies>(provider => provider.GetRequiredService<LimitPolicies>());
         services.AddSingleton<PermitRecalls>();
+        services.AddSingleton<IPartitionResetListener>(provider => provider.GetRequiredService<PermitRecalls>());
         services.AddSingleton<BucketLink>();
         services.AddSingleton<IBucketLink>(provider => provider.GetRequiredService<BucketLink>());
         services.AddSingleton<Partitions>();

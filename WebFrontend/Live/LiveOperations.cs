@@ -1,4 +1,4 @@
-using Marketplace.Users;
+using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Users;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.SignalR;
@@ -12,7 +12,7 @@ internal static class LiveOperations
 
     public static IEndpointRouteBuilder MapLiveOperations(this IEndpointRouteBuilder routes)
     {
-        var operations = routes.MapGroup("/api/v1/operations").RequireAuthorization(UserRoles.Operator);
+        var operations = routes.MapOperations();
         operations.MapPost("/broadcast", Broadcast);
         operations.MapPost("/notifications", Notify);
         return routes;

@@ -1,4 +1,5 @@
 using Marketplace.Users;
+using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Marketplace.WebFrontend.Users;

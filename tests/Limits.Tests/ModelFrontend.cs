@@ -71,11 +71,12 @@ internal sealed class ModelFrontend
     public void GiveBack()
     {
         var isToken = _world.Scenario.Policy.Algorithm == LimitAlgorithm.TokenBucket;
-        if (_world.Judge.TakeBack(this, spent => !isToken || (spent.Lot == _holder.Lot && Now < spent.Lot.ValidUntil)) is not { } spent)
+        if (_world.Judge.TakeBack(this, spent => !isToken || _holder.MayRefundToken(spent.Lot, Now)) is not { } spent)
         {
             return;
         }
 
+        if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index} gives back");
         Admitted -= IsConcurrency ? 0 : 1;
         var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, spent.UseEpoch, Now);
         if (_waiting > 0)
@@ -135,6 +136,7 @@ internal sealed class ModelFrontend
             _holder.Use(1);
         }
 
+        if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index} spends");
         Admitted++;
         _world.Judge.See(new(this, lot, _windows.GetValueOrDefault(lot.Grant.Lot), _holder.UseEpoch, _world.Now));
         return true;

@@ -82,21 +82,25 @@ internal sealed class LevelPool : PermitPool
 
     public override long LotOfClaims => OnlyLot;
 
-    public override int See(int before, int after, int returned, TimeSpan now)
+    public override int See(int before, int after, int returned, ref int claimed, TimeSpan now)
     {
         Advance(now);
         if (after > before)
         {
             // Of an earlier activation. More than that nobody can have: it would be a permit out of nothing.
-            var claimed = Math.Min(after - before, _strange);
-            _strange -= claimed;
-            after = before + claimed;
+            var recognised = Math.Min(after - before, _strange);
+            _strange -= recognised;
+            claimed += recognised;
+            after = before + recognised;
         }
 
         _held += after - before;
-        var fromHand = Math.Max(0, before - after);
-        Credit(Refills ? Math.Min(returned, fromHand) : fromHand, toReserved: now < _reservedUntil);
-        Credit(Refills ? returned - fromHand : 0, toReserved: false); // a refund of what had been reported as spent
+        var back = Math.Max(0, before - after);
+        back = Refills ? Math.Min(returned, back) : back;
+        var strange = Math.Min(back, claimed);
+        _strange += strange;
+        claimed = Math.Min(claimed - strange, after);
+        Credit(back - strange, toReserved: now < _reservedUntil);
         return after;
     }
 

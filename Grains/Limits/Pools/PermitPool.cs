@@ -57,9 +57,10 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <param name="before">What it had as far as was known.</param>
     /// <param name="after">What it has now.</param>
     /// <param name="returned">What it handed back in between.</param>
+    /// <param name="claimed">What it has, of that, from an earlier activation of this bucket.</param>
     /// <param name="now">The time.</param>
     /// <returns>What to believe it has now.</returns>
-    public virtual int See(int before, int after, int returned, TimeSpan now) => after;
+    public virtual int See(int before, int after, int returned, ref int claimed, TimeSpan now) => after;
 
     /// <summary>Whether permits of a lot still count.</summary>
     public abstract bool Knows(long lot, TimeSpan now);

@@ -33,6 +33,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private List<(long Lot, int Count)>? _loose; // unspent, of lots that are over
     private (long Round, long Answered)? _recall; // to be answered
     private long _seen;
+    private bool _isLotReported; // the bucket has been told what is left of it
     private int _inUse; // concurrency: spent and not given back
     private int _demand = 1;
     private long _demandSince;
@@ -107,6 +108,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         var request = new PermitRequest(
             id, nextNumber(), wanted, wantsSpare ? Math.Max(0, Demand(now) - wanted) : 0, held + Loose + _inUse, _return, callback);
         _request = request;
+        _isLotReported = true;
         return request;
     }
 
@@ -152,6 +154,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         }
 
         _lot = new(limiter, grant, kept + grant.Granted, sentAt + Ticks(grant.EndsIn), sentAt + Ticks(grant.CountsIn), now);
+        _isLotReported = false;
         if (request.Wanted + request.Spare > 0)
         {
             (_demand, _demandSince) = (Math.Clamp(Math.Max(kept + grant.Granted, request.Wanted), 1, SpareMax), now);
@@ -192,6 +195,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             return null;
         }
 
+        _isLotReported = true;
         var isLast = Loose == 0 && _lot is not { Left: > 0 };
         return new(id, _return, (_lot?.Left ?? 0) + Loose + _inUse, isRecalled && isLast ? _recall!.Value.Round : 0, _seen);
     }
@@ -231,9 +235,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
             _inUse -= permits;
         }
-        else if (algorithm == LimitAlgorithm.TokenBucket && (from != _lot || now >= from.ValidUntil))
+        else if (algorithm == LimitAlgorithm.TokenBucket && !MayRefundToken(from, now))
         {
-            return false; // refill may have made up for it since: giving it back too would be one too many
+            return false;
         }
 
         Spent -= permits;
@@ -249,6 +253,12 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
         return IsScarce;
     }
+
+    /// <summary>
+    /// A token can be given back as long as the bucket has not heard that it was spent. From then on refill makes up for it, and
+    /// giving it back too would be one too many.
+    /// </summary>
+    public bool MayRefundToken(Lot from, long now) => from == _lot && now < from.ValidUntil && !_isLotReported;
 
     /// <summary>Permits were taken that will come back: a concurrency limit's.</summary>
     public void Use(int permits) => _inUse += permits;

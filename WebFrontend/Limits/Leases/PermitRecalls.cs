@@ -3,7 +3,7 @@ using Marketplace.Limits;
 namespace Marketplace.WebFrontend.Limits.Leases;
 
 /// <summary>Hears the buckets' requests for permits and passes them on to the partition.</summary>
-internal sealed class PermitRecalls(Lazy<Partitions> partitions) : IPermitHolder
+internal sealed class PermitRecalls(Lazy<Partitions> partitions) : IPermitHolder, IPartitionResetListener
 {
     public Task Recall(string bucket, long round, long answered)
     {
@@ -21,7 +21,10 @@ internal sealed class PermitRecalls(Lazy<Partitions> partitions) : IPermitHolder
 
     public Task Reopened(string bucket)
     {
-        partitions.Value.Find(BucketKey.Parse(bucket))?.Reopen();
+        OnReset(bucket);
         return Task.CompletedTask;
     }
+
+    /// <summary>A bucket that has left memory knows no more whom it had refused: resets are heard of this way, too.</summary>
+    public void OnReset(string bucket) => partitions.Value.Find(BucketKey.Parse(bucket))?.Reopen();
 }

@@ -145,8 +145,9 @@ public sealed class DeclaredLimitTests(LimitsApp fixture) : IClassFixture<Limits
         await SendAsync("changing", address);
         Assert.Equal(HttpStatusCode.TooManyRequests, (await SendAsync("changing", address)).StatusCode);
 
-        fixture.App.Services.GetRequiredService<LimitPolicies>().Replace(ImmutableDictionary<string, VersionedPolicy>.Empty.Add(
-            "changing", new(Version: 1, new() { Limit = 1, ExemptAddresses = [address] })));
+        var changed = ImmutableDictionary<string, ChangedPolicy>.Empty.Add(
+            "changing", new(Version: 1, new() { Limit = 1, ExemptAddresses = [address] }));
+        fixture.App.Services.GetRequiredService<LimitPolicies>().Replace(new(Revision: 1_000, changed, Resets: []));
 
         Assert.Equal(HttpStatusCode.OK, (await SendAsync("changing", address)).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await SendAsync("changing", address)).StatusCode);

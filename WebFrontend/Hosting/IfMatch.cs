@@ -1,10 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Net.Http.Headers;
 
-namespace Marketplace.WebFrontend.Users;
+namespace Marketplace.WebFrontend.Hosting;
 
 /// <summary>Versions as strong ETags, and the precondition of an edit (RFC 9110, 13.1.1).</summary>
 internal static class IfMatch
