@@ -35,6 +35,16 @@ public sealed class LimitsOptions : IValidatableObject
     [Range(1_000, 10_000_000)]
     public int MaxPartitions { get; set; } = 200_000;
 
+    [Description("Whether responses carry X-RateLimit-Limit, -Remaining and -Reset besides, as express-rate-limit sent them.")]
+    public bool LegacyHeaders { get; set; }
+
+    [Description("Calls that one connection to a hub may make a second, and at once; 0 is no limit.")]
+    [Range(0, 100_000)]
+    public int HubCallsPerSecond { get; set; } = 20;
+
+    [Description("Policies for paths, beside what endpoints declare: Limits:Paths:<n>:Path, :Policy, :Cost and :Methods:<n>.")]
+    public IList<LimitedPathOptions> Paths { get; } = [];
+
     /// <summary>Policies by name; those that features add may be overridden one value at a time.</summary>
     public Dictionary<string, LimitPolicyOptions> Policies { get; } = new(StringComparer.Ordinal)
     {
@@ -46,6 +56,11 @@ public sealed class LimitsOptions : IValidatableObject
         foreach (var name in Policies.Keys.Where(name => !IsPolicyName(name)))
         {
             yield return new($"Policies holds '{name}'; a policy's name is 1 to 64 of a-z, 0-9 and '-'.");
+        }
+
+        foreach (var path in Paths.Where(path => path.Policy.Length > 0 && !Policies.ContainsKey(path.Policy)))
+        {
+            yield return new($"Paths holds '{path.Path}' with the policy '{path.Policy}', which is not in Limits:Policies.");
         }
     }
 

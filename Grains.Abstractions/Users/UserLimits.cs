@@ -9,6 +9,9 @@ public static class UserLimits
     /// <summary>20 email checks / min / address.</summary>
     public const string EmailCheck = "email-check";
 
+    /// <summary>20 answers / min / e-mail address asked for, whoever asks, where the email check tells who is registered.</summary>
+    public const string EmailCheckAccount = "email-check-account";
+
     /// <summary>20 failed logins / 15 min / address.</summary>
     public const string Login = "login";
 
@@ -21,6 +24,7 @@ public static class UserLimits
     /// <summary>Adds them to a silo or a frontend.</summary>
     public static IServiceCollection AddUserLimits(this IServiceCollection services) => services
         .AddLimitPolicy(EmailCheck, limit: 20, TimeSpan.FromMinutes(1))
+        .AddLimitPolicy(EmailCheckAccount, limit: 20, TimeSpan.FromMinutes(1))
         .AddLimitPolicy(Login, limit: 20, TimeSpan.FromMinutes(15))
         .AddLimitPolicy(LoginAccount, limit: 10, TimeSpan.FromMinutes(15))
         .AddLimitPolicy(Register, limit: 20, TimeSpan.FromHours(1));

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Marketplace.WebFrontend.Limits.Calls;
+using Marketplace.WebFrontend.Limits.Http;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -37,7 +39,7 @@ internal sealed class ExceptionToProblem : IExceptionHandler
 {
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
 
-    public static bool IsExpected(Exception error) => error is BadHttpRequestException || IsClusterTrouble(error);
+    public static bool IsExpected(Exception error) => error is BadHttpRequestException or CallRefusedException || IsClusterTrouble(error);
 
     public async ValueTask<bool> TryHandleAsync(
         HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
@@ -54,6 +56,9 @@ internal sealed class ExceptionToProblem : IExceptionHandler
                 return true;
             case OperationCanceledException when httpContext.RequestAborted.IsCancellationRequested:
                 httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+                return true;
+            case CallRefusedException refused:
+                await RefusalWriter.WriteAsync(httpContext, refused.Lease);
                 return true;
             case var _ when IsClusterTrouble(exception):
                 await ProblemWriter.WriteUnavailableAsync(

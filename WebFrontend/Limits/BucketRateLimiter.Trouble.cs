@@ -62,7 +62,7 @@ internal sealed partial class BucketRateLimiter
     private bool MayQueue(int permits)
     {
         var policy = _context.Current.Options;
-        return permits <= policy.Limit && _waiters.Sum(waiter => (long)waiter.Permits) <= policy.QueueLimit;
+        return permits <= policy.Limit && _waiters.Sum(waiter => (long)waiter.Permits) <= QueueLimit(policy);
     }
 
     /// <summary>A refused request that may wait is asked for again when the refusal ends.</summary>

@@ -75,6 +75,22 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
     }
 
+    /// <summary>Whether <see cref="TrySpend"/> would find a permit, were nobody else to take it.</summary>
+    public bool CanSpend => Volatile.Read(ref _lot) is { Left: > 0 } lot
+        && lot.Grant.PolicyVersion == _context.Current.Version && _context.Clock.GetTimestamp() < lot.ValidUntil;
+
+    /// <summary>Permits spent, net of those given back, and those in hand, without what is on its way back.</summary>
+    public (long Spent, long InHand) Totals
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_holder.Spent + _holder.SpentOfLot, _holder.Lot?.Left ?? 0);
+            }
+        }
+    }
+
     /// <summary>Spends a permit in hand; the fast path of every admitted request.</summary>
     /// <returns>The lease, or null when the rest of this class has to be asked.</returns>
     public Lot? TrySpend()
@@ -115,7 +131,10 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         lock (_gate)
         {
             var now = _context.Clock.GetTimestamp();
+            var spent = _holder.Spent + _holder.SpentOfLot;
             var isNeeded = _holder.GiveBack(lot, permits, _context.Current.Options.Algorithm, useEpoch, now);
+            _context.Meters.GiveBack(spent - _holder.Spent - _holder.SpentOfLot);
+            _holder.Reopen(); // there may be a permit again, here or in the bucket: what is remembered is out of date
             if (_waiters.Count > 0)
             {
                 ServeWaiters(now, _context.Current.Version);
@@ -254,7 +273,8 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         {
             var now = _context.Clock.GetTimestamp();
             var policy = _context.Current;
-            return _waiters.Count == 0 && policy.Options.QueueLimit == 0 && _holder.IsRefused(permits, now, policy.Version)
+            return _waiters.Count == 0 && QueueLimit(policy.Options) == 0
+                && !(_holder.Lot is { } lot && lot.Left >= permits) && _holder.IsRefused(permits, now, policy.Version)
                 ? Refuse(RefusalReason.Exhausted, now)
                 : null;
         }
@@ -293,7 +313,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
 
         return Spend(permits, now, policy.Version)
-            ?? (_holder.IsRefused(permits, now, policy.Version) && policy.Options.QueueLimit == 0
+            ?? (_holder.IsRefused(permits, now, policy.Version) && QueueLimit(policy.Options) == 0
                 ? Refuse(RefusalReason.Exhausted, now)
                 : null);
     }
@@ -305,6 +325,11 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             return null;
         }
 
+        if (!_isKept)
+        {
+            _context.Meters.Retire(permits); // nobody will ask this limiter for its totals
+        }
+
         if (IsConcurrency)
         {
             _holder.Use(permits);
@@ -314,9 +339,16 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: 0, comeBack: false, StatusOf(lot));
     }
 
+    /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>
     private UncountedLease Refuse(RefusalReason reason, long now)
     {
         Interlocked.Increment(ref _refused);
+        if (_context.Current.Options.Shadow)
+        {
+            _context.Meters.ShadowDeny();
+            return new(RefusalReason.None, Status(now));
+        }
+
         _context.Meters.Deny();
         return new(reason, reason == RefusalReason.Exhausted ? Refusal(now) : Status(now));
     }
@@ -324,7 +356,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     private PermitStatus Refusal(long now)
     {
         var left = _context.Clock.GetElapsedTime(now, Math.Max(now, _holder.RefusedUntil));
-        return new(_context.Policy, _holder.Last.Limit, _holder.Last.Window, Math.Max(0, _holder.Last.Remaining), left);
+        return new(_context.Policy, _holder.Last.Limit, Window(_holder.Last), Math.Max(0, _holder.Last.Remaining), left);
     }
 
     private PermitStatus Status(long now) => Status(_holder.Last, _holder.Lot?.Left ?? 0, _holder.LastAt, now);
@@ -336,9 +368,14 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     {
         var resetsIn = grant.ResetsIn - _context.Clock.GetElapsedTime(arrivedAt, now);
         return resetsIn > TimeSpan.Zero
-            ? new(_context.Policy, grant.Limit, grant.Window, grant.Remaining + left, resetsIn)
-            : new(_context.Policy, grant.Limit, grant.Window, grant.Limit, TimeSpan.Zero);
+            ? new(_context.Policy, grant.Limit, Window(grant), grant.Remaining + left, resetsIn)
+            : new(_context.Policy, grant.Limit, Window(grant), grant.Limit, TimeSpan.Zero);
     }
+
+    private TimeSpan Window(in PermitGrant grant) => IsConcurrency ? TimeSpan.Zero : grant.Window;
+
+    /// <summary>Nobody waits for a policy that refuses nobody.</summary>
+    private static int QueueLimit(LimitPolicyOptions policy) => policy.Shadow ? 0 : policy.QueueLimit;
 
     private void Cancel(Waiter waiter, CancellationToken cancellationToken)
     {

@@ -5,7 +5,7 @@ namespace Marketplace.WebFrontend.Limits;
 /// <summary>Where a partition stands under one policy, as of the last word from its bucket.</summary>
 /// <param name="Policy">The policy's name.</param>
 /// <param name="Limit">Permits in one window.</param>
-/// <param name="Window">The window's length.</param>
+/// <param name="Window">The window's length; zero under a concurrency limit, which has none.</param>
 /// <param name="Remaining">Permits left.</param>
 /// <param name="ResetsIn">Time until more come back, or until a refused request may be tried again.</param>
 public readonly record struct PermitStatus(string Policy, int Limit, TimeSpan Window, int Remaining, TimeSpan ResetsIn);

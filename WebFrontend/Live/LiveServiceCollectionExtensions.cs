@@ -1,4 +1,5 @@
 using Marketplace.Users;
+using Marketplace.WebFrontend.Limits.Calls;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.SignalR;
 
@@ -8,7 +9,12 @@ internal static class LiveServiceCollectionExtensions
 {
     public static IServiceCollection AddLive(this IServiceCollection services)
     {
-        services.AddSignalR(hub => hub.AddFilter<TroubleFilter>()).AddOrleansBackplane();
+        services.AddSingleton<HubCallLimiter>();
+        services.AddSignalR(hub =>
+        {
+            hub.AddFilter<HubCallLimiter>();
+            hub.AddFilter<TroubleFilter>();
+        }).AddOrleansBackplane();
         services.AddSingleton<IUserIdProvider, UserFromToken>();
         services.AddSingleton<INotifications, Notifications>();
         return services;

@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Limits.Calls;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Live;
@@ -12,6 +13,10 @@ internal sealed class TroubleFilter : IHubFilter
         try
         {
             return await next(invocationContext);
+        }
+        catch (CallRefusedException refused)
+        {
+            throw new HubException(refused.Message, refused);
         }
         catch (Exception error) when (ClusterTrouble.IsTransient(error))
         {

@@ -1,5 +1,6 @@
 using Marketplace.Users;
 using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Limits.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Marketplace.WebFrontend.Users;
@@ -60,7 +61,7 @@ internal static class AccountEndpoints
     }
 
     private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult, EmptyHttpResult>> Login(
-        LoginRequest request, IGrainFactory grains, LoginAttempts attempts, HttpContext context)
+        LoginRequest request, IGrainFactory grains, AccountPermits permits, HttpContext context)
     {
         var errors = new FieldErrors();
         var email = errors.Email("email", request.Email);
@@ -70,9 +71,11 @@ internal static class AccountEndpoints
             return errors.ToProblem();
         }
 
-        if (await attempts.TryBeginAsync(context, email) is not { } attempt)
+        using var attempt = await permits.TakeForLoginAsync(context, email);
+        if (!attempt.IsAcquired)
         {
-            return TypedResults.Empty; // the refusal has been written
+            await RefusalWriter.WriteAsync(context, attempt);
+            return TypedResults.Empty;
         }
 
         LoginResult result;
@@ -82,13 +85,13 @@ internal static class AccountEndpoints
         }
         catch
         {
-            attempt.Forgive(); // trouble of ours is no guess of theirs
+            attempt.GiveBack(); // trouble of ours is no guess of theirs
             throw;
         }
 
         if (result.Outcome != LoginOutcome.InvalidCredentials)
         {
-            attempt.Forgive();
+            attempt.GiveBack();
         }
 
         return result switch
@@ -132,8 +135,8 @@ internal static class AccountEndpoints
         return TypedResults.NoContent();
     }
 
-    private static async Task<Results<Ok<EmailCheckAnswer>, ProblemHttpResult>> CheckEmail(
-        EmailCheckRequest request, IGrainFactory grains)
+    private static async Task<Results<Ok<EmailCheckAnswer>, ProblemHttpResult, EmptyHttpResult>> CheckEmail(
+        EmailCheckRequest request, IGrainFactory grains, AccountPermits permits, HttpContext context)
     {
         var errors = new FieldErrors();
         var email = errors.Email("email", request.Email);
@@ -142,12 +145,20 @@ internal static class AccountEndpoints
             return errors.ToProblem();
         }
 
-        return TypedResults.Ok(new EmailCheckAnswer(await Accounts(grains).CheckEmail(email) switch
+        var status = await Accounts(grains).CheckEmail(email);
+        if (status is not (EmailStatus.Registered or EmailStatus.Available))
         {
-            EmailStatus.Registered => "registered",
-            EmailStatus.Available => "available",
-            _ => "continue",
-        }));
+            return TypedResults.Ok(new EmailCheckAnswer("continue"));
+        }
+
+        using var permit = await permits.TakeForDisclosureAsync(context, email);
+        if (!permit.IsAcquired)
+        {
+            await RefusalWriter.WriteAsync(context, permit);
+            return TypedResults.Empty;
+        }
+
+        return TypedResults.Ok(new EmailCheckAnswer(status == EmailStatus.Registered ? "registered" : "available"));
     }
 
     private static IAccountsGrain Accounts(IGrainFactory grains) => grains.GetGrain<IAccountsGrain>(0);

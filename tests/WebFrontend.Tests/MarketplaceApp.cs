@@ -46,7 +46,12 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
 
     /// <summary>Starts the service.</summary>
     /// <param name="settings">Settings as on the command line, e.g. <c>("Users:DiscloseRegistered", "true")</c>.</param>
-    public static async Task<MarketplaceApp> StartAsync(params (string Name, string Value)[] settings)
+    public static Task<MarketplaceApp> StartAsync(params (string Name, string Value)[] settings) => StartAsync(_ => { }, settings);
+
+    /// <summary>Starts the service with more endpoints than it has.</summary>
+    /// <param name="map">Adds endpoints.</param>
+    /// <param name="settings">Settings as on the command line.</param>
+    public static async Task<MarketplaceApp> StartAsync(Action<WebApplication> map, params (string Name, string Value)[] settings)
     {
         var ports = FreePorts(3);
         var mail = Directory.CreateTempSubdirectory("marketplace-mail-").FullName;
@@ -73,6 +78,7 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
         builder.AddMarketplaceSilo().AddMarketplaceFrontend();
         var app = builder.Build();
         app.UseMarketplaceFrontend();
+        map(app);
         await app.StartAsync();
         return new MarketplaceApp(app, new Uri($"http://127.0.0.1:{ports[2]}"), mail);
     }

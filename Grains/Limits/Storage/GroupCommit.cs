@@ -25,13 +25,16 @@ internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
 
     private readonly Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> _execute;
     private readonly Func<Exception, bool> _isFaultOfOne;
+    private readonly Action<int>? _sized;
     private readonly Task[] _lanes;
 
     /// <param name="execute">Carries out a batch in one transaction; answers in the order of the operations.</param>
     /// <param name="isFaultOfOne">Whether a failure is due to one member: then the members are tried one by one.</param>
-    public GroupCommit(Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> execute, Func<Exception, bool> isFaultOfOne)
+    /// <param name="sized">Told how many operations each batch has.</param>
+    public GroupCommit(
+        Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> execute, Func<Exception, bool> isFaultOfOne, Action<int>? sized = null)
     {
-        (_execute, _isFaultOfOne) = (execute, isFaultOfOne);
+        (_execute, _isFaultOfOne, _sized) = (execute, isFaultOfOne, sized);
         _lanes = [.. Enumerable.Range(0, Lanes).Select(_ => Task.Run(RunLaneAsync))];
     }
 
@@ -64,6 +67,7 @@ internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
 
             if (batch.Count > 0)
             {
+                _sized?.Invoke(batch.Count);
                 await CommitAsync(batch);
             }
         }

@@ -57,12 +57,12 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
     private readonly GroupCommit<BucketWrite, OpenedBucket?> _opens;
     private readonly GroupCommit<BucketWrite, long?> _writes;
 
-    public PostgresBucketStore(NpgsqlDataSource dataSource)
+    public PostgresBucketStore(NpgsqlDataSource dataSource, LimitMeters? meters = null)
     {
         _dataSource = dataSource;
-        _reads = new(ReadBatchAsync, IsFaultOfOne);
-        _opens = new(OpenBatchAsync, IsFaultOfOne);
-        _writes = new(WriteBatchAsync, IsFaultOfOne);
+        _reads = new(ReadBatchAsync, IsFaultOfOne, meters?.Batches("read"));
+        _opens = new(OpenBatchAsync, IsFaultOfOne, meters?.Batches("open"));
+        _writes = new(WriteBatchAsync, IsFaultOfOne, meters?.Batches("write"));
     }
 
     public ValueTask<BucketRow?> ReadAsync(string key) => _reads.ExecuteAsync(key);

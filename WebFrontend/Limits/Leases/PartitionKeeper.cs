@@ -4,7 +4,8 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 
 /// <summary>Looks after the partitions while the frontend runs, and hands everything back when it stops.</summary>
 internal sealed partial class PartitionKeeper(
-    Partitions partitions, BucketLink link, TimeProvider clock, ILogger<PartitionKeeper> logger) : BackgroundService, IHostedLifecycleService
+    Partitions partitions, BucketLink link, FrontendLimitMeters meters, TimeProvider clock, ILogger<PartitionKeeper> logger)
+    : BackgroundService, IHostedLifecycleService
 {
     /// <summary>A third of the time that a concurrency permit in use is held without word from its frontend.</summary>
     private static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
@@ -59,8 +60,25 @@ internal sealed partial class PartitionKeeper(
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>The last word on what limiting cost; nobody collects meters of a process that is gone.</summary>
+    public Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        foreach (var totals in meters.Totals())
+        {
+            LogTotals(
+                totals.Policy, totals.Admitted, totals.Denied, totals.ShadowDenied, totals.Uncounted, totals.GrainCalls, totals.GrainCallsPerRequest);
+        }
+
+        return Task.CompletedTask;
+    }
 
     [LoggerMessage(LogLevel.Warning, "Not all permits in hand could be handed back in time; they are lost until their windows end")]
     private partial void LogNotAllHandedBack();
+
+    [LoggerMessage(
+        LogLevel.Information,
+        "{Policy}: admitted {Admitted}, denied {Denied}, shadow-denied {ShadowDenied}, uncounted {Uncounted}, grain calls {GrainCalls}, "
+        + "calls per admitted request {GrainCallsPerRequest:F4}")]
+    private partial void LogTotals(
+        string policy, long admitted, long denied, long shadowDenied, long uncounted, long grainCalls, double grainCallsPerRequest);
 }

@@ -20,6 +20,9 @@ internal sealed class PartitionTable
     /// <summary>Partitions kept.</summary>
     public IEnumerable<BucketRateLimiter> Kept => _partitions.Select(partition => partition.Value);
 
+    /// <summary>How many are kept; looks at all of the table.</summary>
+    public int Count => _partitions.Count;
+
     /// <summary>The limiter of a partition; allocates nothing if there is one.</summary>
     public BucketRateLimiter Of(ReadOnlySpan<char> partition) =>
         _byText.TryGetValue(partition, out var limiter) ? limiter : Add(partition.ToString());

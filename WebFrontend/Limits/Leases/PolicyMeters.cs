@@ -12,6 +12,8 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
     private long _shadowDenied;
     private long _uncounted;
     private long _retiredSpent;
+    private long _givenBack;
+    private long _admitted;
     private int _inTrouble;
     private long _troubleSince;
     private TimeSpan _trouble;
@@ -36,6 +38,9 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
 
     /// <summary>Permits spent from partitions that this frontend no longer keeps.</summary>
     public long RetiredSpent => Interlocked.Read(ref _retiredSpent);
+
+    /// <summary>Permits that requests took and gave back: unused, by their outcome, or at their end under a concurrency limit.</summary>
+    public long GivenBack => Interlocked.Read(ref _givenBack);
 
     /// <summary>Time during which at least one partition's bucket could not be reached.</summary>
     public TimeSpan Trouble
@@ -70,6 +75,17 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
     public void AdmitUncounted() => Interlocked.Increment(ref _uncounted);
 
     public void Retire(long spent) => Interlocked.Add(ref _retiredSpent, spent);
+
+    public void GiveBack(long permits) => Interlocked.Add(ref _givenBack, permits);
+
+    /// <summary>Keeps a sum that is read while it changes from ever going down.</summary>
+    public long HighestAdmitted(long admitted)
+    {
+        lock (_gate)
+        {
+            return _admitted = Math.Max(_admitted, admitted);
+        }
+    }
 
     public void EnterTrouble()
     {

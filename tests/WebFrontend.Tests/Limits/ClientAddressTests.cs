@@ -1,6 +1,6 @@
 using System.Net;
 using CsCheck;
-using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Limits.Http;
 
 namespace WebFrontend.Tests.Limits;
 
@@ -33,4 +33,24 @@ public sealed class ClientAddressTests
             var second = ClientAddress.ToPartition(new IPAddress(other).MapToIPv6(), prefix);
             Assert.Equal(one.SequenceEqual(other), first == second);
         });
+
+    [Fact]
+    public void An_IPv6_address_is_written_as_everybody_writes_it() =>
+        Gen.Select(Gen.OneOf(Gen.Const((ushort)0), Gen.UShort).Array[7], Gen.UShort[1, ushort.MaxValue]).Sample((groups, first) =>
+        {
+            var address = new IPAddress([.. new[] { first }.Concat(groups).SelectMany(group => new[] { (byte)(group >> 8), (byte)group })]);
+            Assert.Equal(address.ToString(), ClientAddress.ToPartition(address, 128), ignoreCase: true);
+        });
+
+    [Theory]
+    [InlineData("10.0.0.0/8", "10.255.0.1", true)]
+    [InlineData("10.0.0.0/8", "::ffff:10.1.2.3", true)]
+    [InlineData("10.0.0.7", "10.0.0.7", true)]
+    [InlineData("10.0.0.7", "10.0.0.8", false)]
+    [InlineData("0.0.0.0/0", "2001:db8::1", false)]
+    [InlineData("::/0", "10.0.0.7", false)]
+    [InlineData("::/0", "2001:db8::1", true)]
+    [InlineData("2001:db8::/33", "2001:db8:8000::1", false)]
+    public void A_range_holds_the_addresses_that_share_its_bits(string range, string address, bool holds) =>
+        Assert.Equal(holds, AddressRange.Parse(range).Contains(ClientAddress.BitsOf(IPAddress.Parse(address))));
 }
