@@ -31,7 +31,7 @@ public sealed class LimitsOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1", "00:00:20")]
     public TimeSpan Deadline { get; set; } = TimeSpan.FromSeconds(2);
 
-    [Description("Partitions (addresses times policies) that one frontend keeps at once; the longest unused leave first.")]
+    [Description("Partitions (addresses times policies) that one frontend keeps at once; past it new ones ask their bucket for every request.")]
     [Range(1_000, 10_000_000)]
     public int MaxPartitions { get; set; } = 200_000;
 
@@ -48,7 +48,8 @@ public sealed class LimitsOptions : IValidatableObject
     /// <summary>Policies by name; those that features add may be overridden one value at a time.</summary>
     public Dictionary<string, LimitPolicyOptions> Policies { get; } = new(StringComparer.Ordinal)
     {
-        [General] = new() { Limit = 200, Window = TimeSpan.FromMinutes(15) },
+        // The site outlives its limiter; what guards accounts denies.
+        [General] = new() { Limit = 200, Window = TimeSpan.FromMinutes(15), Trouble = TroubleMode.LocalShare },
     };
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -212,7 +212,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
     }
 
     /// <summary>Takes over what a predecessor handed over, after the pool has been restored from the same row.</summary>
-    public void TakeOver(BucketHandOver handOver, TimeSpan age, Func<string, IPermitHolder> callbackOf, TimeSpan now)
+    public void TakeOver(BucketHandOver handOver, TimeSpan age, TimeSpan askedAt, Func<string, IPermitHolder> callbackOf, TimeSpan now)
     {
         Pool.Lots = handOver.Lots;
         foreach (var state in handOver.Holders)
@@ -233,7 +233,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
                 holder.Add(lot.Lot, lot.Count);
             }
 
-            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn, holder.InHand, isShort: false, now);
+            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn - (now - askedAt), holder.InHand, isShort: false, now);
             _holders.Add(state.Id, holder);
         }
     }
@@ -319,8 +319,7 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         while (Pool.EndsWithLease
             && _holders.Values.Where(holder => holder.InHand > 0 && holder.EndsAt <= now).MinBy(holder => holder.EndsAt) is { } ended)
         {
-            var claimed = ended.Claimed;
-            Pool.See(ended.InHand, 0, 0, ref claimed, ended.EndsAt);
+            Pool.End(ended.InHand, ended.Claimed, ended.EndsAt);
             ended.InHand = ended.Claimed = 0;
         }
     }

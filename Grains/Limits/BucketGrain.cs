@@ -66,9 +66,10 @@ internal sealed partial class BucketGrain(
 
         var (policy, version) = PolicyOf(Key);
         var pool = PermitPool.For(policy, lot: 0);
+        var askedAt = Now;
         if (await store.ReadAsync(Key) is { } row)
         {
-            pool.Restore(row.State, row.Age, Now);
+            pool.Restore(row.State, row.Age, askedAt, Now);
         }
 
         return new Bucket(pool, version, rounds: 0).View(Now);
@@ -156,6 +157,7 @@ internal sealed partial class BucketGrain(
         var (policy, version) = PolicyOf(Key);
         var bucket = new Bucket(PermitPool.For(policy, NewName()), version, NewName());
         var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
+        var askedAt = Now;
         var opened = await store.OpenAsync(new(Key, first.State, first.Life, Etag: null))
             ?? throw new UnavailableException("Another activation of this bucket has written.");
         meters.Wrote();
@@ -166,10 +168,10 @@ internal sealed partial class BucketGrain(
         }
         else
         {
-            bucket.Pool.Restore(row.State, row.Age, Now);
+            bucket.Pool.Restore(row.State, row.Age, askedAt, Now);
             if (row.HandOver is { } json)
             {
-                bucket.TakeOver(BucketHandOver.FromJson(json), row.Age, CallbackOf, Now);
+                bucket.TakeOver(BucketHandOver.FromJson(json), row.Age, askedAt, CallbackOf, Now);
             }
         }
 

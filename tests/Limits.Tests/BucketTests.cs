@@ -135,7 +135,7 @@ public sealed class BucketTests
         var reserved = _bucket.Prepare(Ask(12), Now(0))!;
         Exchange(Ask(12), Now(0));
         var restarted = Fixed(firstLot: 7);
-        restarted.Pool.Restore(reserved.State, age: TimeSpan.Zero, Now(0));
+        restarted.Pool.Restore(reserved.State, age: TimeSpan.Zero, askedAt: Now(0), Now(0));
 
         var granted = Enumerable.Range(0, 250).Sum(_ => Exchange(Ask(1), Now(1), bucket: restarted).Granted);
 

@@ -108,6 +108,19 @@ internal sealed class LevelPool : PermitPool
         return after;
     }
 
+    public override void End(int inHand, int claimed, TimeSpan now)
+    {
+        Advance(now);
+        _held -= inHand;
+        _strange += claimed;
+        if (!Refills)
+        {
+            // Not to what is reserved: if there is another activation, the holder may have prolonged its lease there. Granting
+            // these anew takes a write, which only one of the two can make.
+            Credit(inHand - claimed, toReserved: false);
+        }
+    }
+
     public override int Resume(int inHand, TimeSpan now)
     {
         Advance(now);
@@ -129,7 +142,7 @@ internal sealed class LevelPool : PermitPool
 
     public override Reservation Exact(TimeSpan now) => Write(now, -_reserved);
 
-    public override void Restore(StoredPermits state, TimeSpan age, TimeSpan now)
+    public override void Restore(StoredPermits state, TimeSpan age, TimeSpan askedAt, TimeSpan now)
     {
         if (state.Level is not { } level)
         {

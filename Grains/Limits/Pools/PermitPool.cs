@@ -59,6 +59,11 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <returns>What to believe it has now.</returns>
     public virtual int See(int before, int after, int returned, ref int claimed, TimeSpan now) => after;
 
+    /// <summary>Takes note that a lease has ended with so many in hand, some of them from an earlier activation.</summary>
+    public virtual void End(int inHand, int claimed, TimeSpan now)
+    {
+    }
+
     /// <summary>
     /// Takes note of what a holder had in hand when a predecessor handed over: that is gone for certain, so what it granted counts as
     /// granted here.
@@ -81,8 +86,9 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <summary>Takes over what an earlier activation left in the store, as if all it reserved had been granted.</summary>
     /// <param name="state">What was written.</param>
     /// <param name="age">Time since it was written, by the store's clock.</param>
+    /// <param name="askedAt">When the store was asked: it measured the age between then and now.</param>
     /// <param name="now">The time.</param>
-    public abstract void Restore(StoredPermits state, TimeSpan age, TimeSpan now);
+    public abstract void Restore(StoredPermits state, TimeSpan age, TimeSpan askedAt, TimeSpan now);
 
     /// <summary>Starts from what another algorithm counted.</summary>
     public abstract void Carry(int used, TimeSpan now);

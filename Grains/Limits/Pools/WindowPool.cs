@@ -13,7 +13,9 @@ namespace Marketplace.Grains.Limits.Pools;
 /// exceeds the limit. When a permit is spent within its segment doesn't matter, so that leases cost no exactness.</para>
 /// <para><b>Across activations</b> the sum of what is <i>reserved</i> in the segments never exceeds the limit in any row, and a
 /// successor counts all of it: whatever a predecessor that still runs goes on granting lies within its reservation, and its
-/// segments end no later than the successor's copies of them.</para>
+/// segments end no later than the successor's copies of them. When exactly they end the successor can't know: the row's age was
+/// measured at some moment between question and answer. So it grants until the earliest end that this allows, which is no later
+/// than the row's expiry (when somebody else may start afresh), and counts until the latest.</para>
 /// </remarks>
 internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPool(policy)
 {
@@ -69,11 +71,13 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
             var most = (long)current.Granted + free;
             var reserved = (int)Math.Min(most, Math.Max((long)current.Granted + count, (long)current.Reserved + Step));
             return current.Granted + (long)count > current.Reserved && reserved > current.Reserved
-                ? Write(now, reserved, current.EndsAt, opens: false)
+                ? Write(now, reserved, current.EndsAt, current.Slack, opens: false)
                 : null;
         }
 
-        return Write(now, Math.Min(free, Math.Max(Step, count)), NextEnd(now), opens: true);
+        return Slides || _segments.Count == 0
+            ? Write(now, Math.Min(free, Math.Max(Step, count)), NextEnd(now), slack: TimeSpan.Zero, opens: true)
+            : null; // a fixed window that may still be running somewhere
     }
 
     public override void Commit(Reservation reservation)
@@ -118,16 +122,17 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
     {
         Forget(now);
         return _segments.Find(segment => segment.Granted > 0) is { } oldest
-            ? oldest.EndsAt + CountsAfterwards - now
+            ? oldest.EndsAt + oldest.Slack + CountsAfterwards - now
             : TimeSpan.Zero;
     }
 
     public override TimeSpan RetryIn(TimeSpan now) => ResetsIn(now);
 
-    public override Reservation Exact(TimeSpan now) =>
-        Write(now, _segments.Count > 0 ? _segments[^1].Granted : 0, _segments.Count > 0 ? _segments[^1].EndsAt : now, opens: false);
+    public override Reservation Exact(TimeSpan now) => _segments is [.., var last]
+        ? Write(now, last.Granted, last.EndsAt, last.Slack, opens: false)
+        : Write(now, reserved: 0, now, slack: TimeSpan.Zero, opens: false);
 
-    public override void Restore(StoredPermits state, TimeSpan age, TimeSpan now)
+    public override void Restore(StoredPermits state, TimeSpan age, TimeSpan askedAt, TimeSpan now)
     {
         _segments.Clear();
         if (state.Level is not null)
@@ -138,7 +143,7 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
 
         foreach (var (endsIn, permits) in state.Parts)
         {
-            _segments.Add(new(++_lot, now + endsIn - age) { Granted = permits, Reserved = permits });
+            _segments.Add(new(++_lot, askedAt + endsIn - age) { Granted = permits, Reserved = permits, Slack = now - askedAt });
         }
 
         Forget(now);
@@ -147,13 +152,13 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
     public override void Carry(int used, TimeSpan now) =>
         _segments.Add(new(++_lot, now + SegmentLength) { Granted = used, Reserved = used });
 
-    private Reservation Write(TimeSpan now, int reserved, TimeSpan endsAt, bool opens)
+    private Reservation Write(TimeSpan now, int reserved, TimeSpan endsAt, TimeSpan slack, bool opens)
     {
         var settled = opens ? _segments.Count : Math.Max(0, _segments.Count - 1);
         var parts = _segments.Take(settled)
-            .Select(segment => (segment.EndsAt - now, segment.Granted))
-            .Append((endsAt - now, reserved));
-        return new(new([.. parts]), endsAt + CountsAfterwards - now, reserved, endsAt, opens);
+            .Select(segment => (segment.EndsAt + segment.Slack - now, segment.Granted))
+            .Append((endsAt + slack - now, reserved));
+        return new(new([.. parts]), endsAt + slack + CountsAfterwards - now, reserved, endsAt, opens);
     }
 
     /// <summary>
@@ -169,7 +174,7 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
     private void Forget(TimeSpan now)
     {
         var gone = 0;
-        while (gone < _segments.Count && _segments[gone].EndsAt + CountsAfterwards <= now)
+        while (gone < _segments.Count && _segments[gone].EndsAt + _segments[gone].Slack + CountsAfterwards <= now)
         {
             gone++;
         }
@@ -182,6 +187,9 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
         public long Lot { get; set; } = lot;
 
         public TimeSpan EndsAt => endsAt;
+
+        /// <summary>How much later it may end, for all that is known; it counts for so much longer.</summary>
+        public TimeSpan Slack { get; init; }
 
         /// <summary>Permits granted in it and not handed back.</summary>
         public int Granted { get; set; }

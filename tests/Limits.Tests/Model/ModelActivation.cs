@@ -80,12 +80,9 @@ internal sealed class ModelActivation(World world)
     /// <summary>What counts as used, for a look from outside.</summary>
     public BucketView? View => _bucket?.View(Now);
 
-    private void Trace(string what)
+    private void Trace(FormattableString what)
     {
-        if (World.Traces)
-        {
-            Console.WriteLine($"{world.Now}     activation {GetHashCode() % 1000}: {what}");
-        }
+        world.Trace($"    activation {GetHashCode() % 1000}: {what}");
     }
 
     private void Next()
@@ -116,15 +113,15 @@ internal sealed class ModelActivation(World world)
     {
         var bucket = new Bucket(PermitPool.For(world.Scenario.Policy, NewLot()), policyVersion: 0, NewLot());
         var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
-        var window = world.Judge.NewWindow();
-        world.Store.Open(new("", first.State, first.Life, Etag: null), window, outcome =>
+        var askedAt = Now;
+        world.Store.Open(new("", first.State, first.Life, Etag: null), outcome =>
         {
             if (_isDead)
             {
                 return;
             }
 
-            Trace($"open -> {outcome?.Outcome}");
+            Trace($"open -> {outcome?.Outcome?.Etag} {outcome?.Window} {outcome?.Outcome?.Existing is null}");
             if (outcome is not ({ } row, var rowsWindow))
             {
                 failed();
@@ -139,10 +136,10 @@ internal sealed class ModelActivation(World world)
             }
             else
             {
-                bucket.Pool.Restore(existing.State, existing.Age, Now);
+                bucket.Pool.Restore(existing.State, existing.Age, askedAt, Now);
                 if (existing.HandOver is { } handOver)
                 {
-                    bucket.TakeOver(BucketHandOver.FromJson(handOver), existing.Age, CallbackOf, Now);
+                    bucket.TakeOver(BucketHandOver.FromJson(handOver), existing.Age, askedAt, CallbackOf, Now);
                 }
             }
 
@@ -156,7 +153,7 @@ internal sealed class ModelActivation(World world)
         var bucket = _bucket!;
         if (bucket.Prepare(request, Now) is { } reservation)
         {
-            var window = reservation.Opens ? world.Judge.NewWindow() : _window;
+            long? window = reservation.Opens ? null : _window;
             world.Store.Write(new("", reservation.State, reservation.Life, _etag), window, outcome =>
             {
                 if (_isDead)
@@ -164,15 +161,15 @@ internal sealed class ModelActivation(World world)
                     return;
                 }
 
-                Trace($"write {string.Join(',', reservation.State.ToNumbers())} -> {outcome?.Etag}");
-                if (outcome is not ({ } etag, _))
+                Trace($"write window {window} {string.Join(',', reservation.State.ToNumbers())} -> {outcome?.Etag}");
+                if (outcome is not ({ } etag, var named))
                 {
                     (_bucket, _etag) = (null, null);
                     Fail(reply);
                     return;
                 }
 
-                (_etag, _window) = (etag, window);
+                (_etag, _window) = (etag, named);
                 bucket.Pool.Commit(reservation);
                 Persist(request, mayRecall, reply);
             });
@@ -186,7 +183,7 @@ internal sealed class ModelActivation(World world)
         }
 
         var grant = bucket.Answer(request, Now);
-        Trace($"answers {request.Holder.ToString()[..4]} {request.Sequence} held {request.Held}: {grant.Granted}, in hand {grant.InHand}, left {grant.Remaining}");
+        Trace($"answers {request.Holder.ToString()[..4]} {request.Sequence} held {request.Held}: {grant.Granted} of window {_window}, in hand {grant.InHand}, left {grant.Remaining}");
         var windowOfGrant = _window;
         world.Send(() => reply((grant, windowOfGrant)));
         _isBusy = false;

@@ -76,7 +76,7 @@ internal sealed class ModelFrontend
             return;
         }
 
-        if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index} gives back");
+        _world.Trace($"frontend {Index} gives back");
         Admitted -= IsConcurrency ? 0 : 1;
         var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, spent.UseEpoch, Now);
         if (_waiting > 0)
@@ -136,7 +136,7 @@ internal sealed class ModelFrontend
             _holder.Use(1);
         }
 
-        if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index} spends");
+        _world.Trace($"frontend {Index} spends");
         Admitted++;
         _world.Judge.See(new(this, lot, _windows.GetValueOrDefault(lot.Grant.Lot), _holder.UseEpoch, _world.Now));
         return true;
@@ -189,7 +189,7 @@ internal sealed class ModelFrontend
             return;
         }
 
-        if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index}: {request} -> {answered.Grant}");
+        _world.Trace($"frontend {Index}: {request} -> {answered.Grant}");
         _isAsking = false;
         _windows[answered.Grant.Lot] = answered.Window;
         _holder.Answered(answered.Grant, sentAt, Now);
@@ -239,7 +239,7 @@ internal sealed class ModelFrontend
 
         void Done(bool taken)
         {
-            if (World.Traces) Console.WriteLine($"{_world.Now} frontend {Index}: {handBack} -> {taken} {isAnswered}");
+            _world.Trace($"frontend {Index}: {handBack} -> {taken} {isAnswered}");
 
             if (isAnswered)
             {

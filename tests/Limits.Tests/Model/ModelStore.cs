@@ -13,9 +13,11 @@ internal sealed class ModelStore(World world)
     public void SetBack(TimeSpan by) => _setBackBy += by;
 
     /// <param name="write">The statement.</param>
-    /// <param name="window">The fixed window that the writer is in; only the judge looks at it.</param>
-    /// <param name="done">Called with the outcome, or with null when the writer can't know it.</param>
-    public void Open(BucketWrite write, long window, Action<(OpenedBucket? Outcome, long Window)?> done) => Execute(() =>
+    /// <param name="done">
+    /// Called with the outcome and the fixed window that the row is in (only the judge looks at it), or with null when the writer
+    /// can't know it.
+    /// </param>
+    public void Open(BucketWrite write, Action<(OpenedBucket? Outcome, long Window)?> done) => Execute(() =>
     {
         if (_row is { } row && row.ExpiresAt > Clock)
         {
@@ -28,19 +30,24 @@ internal sealed class ModelStore(World world)
             return ((OpenedBucket?)new(row.Etag, new(row.Write.State, Clock - row.WrittenAt, row.Etag, handOver)), row.Window);
         }
 
+        var window = world.Judge.NewWindow();
         Put(write, window);
         return (new OpenedBucket(_row!.Etag, null), window);
     }, done);
 
-    public void Write(BucketWrite write, long window, Action<(long? Etag, long Window)?> done) => Execute(() =>
+    /// <param name="write">The statement.</param>
+    /// <param name="window">The window that the writer is in; null when it opens one, which is named when the statement is carried out.</param>
+    /// <param name="done">As in <see cref="Open"/>.</param>
+    public void Write(BucketWrite write, long? window, Action<(long? Etag, long Window)?> done) => Execute(() =>
     {
         if (_row is { } row && row.Etag != write.Etag)
         {
             return ((long?)null, row.Window);
         }
 
-        Put(write, window);
-        return (_row!.Etag, window);
+        var named = window ?? world.Judge.NewWindow();
+        Put(write, named);
+        return (_row!.Etag, named);
     }, done);
 
     private TimeSpan Clock => world.Now - _setBackBy;

@@ -1,15 +1,27 @@
 using System.Globalization;
 using Marketplace.Limits;
+using Marketplace.Testing;
 
 namespace Limits.Tests.Model;
 
+/// <summary>The model takes all processors: nobody else's clock is to wait for them.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class ModelCollection
+{
+    public const string Name = "model";
+}
+
 /// <summary>
-/// Promises 1 and 2 of the limiter over random schedules. A failure names its seed; SEED=… plays that schedule alone, SCHEDULES=…
-/// plays another number of them (make soak: a million).
+/// Promises 1 and 2 of the limiter over random schedules: 100,000, and a million by <c>make soak</c>. A failure names its seed;
+/// <c>SEED=… ALGORITHM=…</c> plays that schedule alone, <c>TRACE=1</c> tells what happened in it, <c>SCHEDULES=…</c> plays another
+/// number of them.
 /// </summary>
+[Collection(ModelCollection.Name)]
+[Trait(Soak.Trait, "yes")]
 public sealed class ProtocolTests
 {
-    private const int SchedulesByDefault = 25_000; // of each algorithm
+    /// <summary>Of each of the four algorithms.</summary>
+    private static readonly int SchedulesByDefault = Soak.Choose(inTest: 25_000, inSoak: 250_000);
 
     [Theory]
     [InlineData(LimitAlgorithm.FixedWindow)]

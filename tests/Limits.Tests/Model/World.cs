@@ -10,7 +10,7 @@ namespace Limits.Tests.Model;
 /// </summary>
 internal sealed class World
 {
-    public static readonly bool Traces = Environment.GetEnvironmentVariable("TRACE") is not null;
+    private static readonly bool Traces = Environment.GetEnvironmentVariable("TRACE") is not null;
     private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _agenda = new();
     private readonly Random _random;
     private long _order;
@@ -43,6 +43,15 @@ internal sealed class World
 
     /// <summary>While false, messages arrive soon and nothing is lost.</summary>
     public bool IsTroubled { get; set; }
+
+    /// <summary>Tells what happens, if TRACE asks for it; costs nothing else.</summary>
+    public void Trace(FormattableString what)
+    {
+        if (Traces)
+        {
+            Console.WriteLine($"{Now} {what}");
+        }
+    }
 
     public long NextNumber() => ++_numbers;
 

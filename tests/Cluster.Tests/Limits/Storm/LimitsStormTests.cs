@@ -1,6 +1,5 @@
 using System.Globalization;
 using Marketplace.Cluster;
-using Marketplace.Limits;
 using Marketplace.Standalone.PrivatePostgres;
 using Marketplace.Testing;
 
@@ -62,11 +61,8 @@ public sealed class LimitsStormTests(ITestOutputHelper output)
             ["Database__MaxPoolSize"] = "20",
             ["Limits__Policies__general__Limit"] = Limit.ToString(CultureInfo.InvariantCulture),
             ["Limits__Policies__general__Window"] = Window.ToString(),
+            ["Limits__Policies__general__Trouble"] = "Deny", // a local share may admit more, openly
         };
-        if (typeof(LimitPolicyOptions).GetProperty("Trouble") is not null)
-        {
-            settings["Limits__Policies__general__Trouble"] = "Deny"; // a local share may admit more, openly; where there is no choice, all deny
-        }
 
         return await LocalCluster.StartAsync(
             new LocalClusterOptions
