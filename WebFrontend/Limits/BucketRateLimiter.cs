@@ -19,6 +19,8 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     private readonly Lock _gate = new();
     private readonly PartitionContext _context;
     private readonly string _bucket;
+    private readonly TimeProvider _clock; // of the context, at hand for the fast path, as the policy is
+    private readonly FollowedPolicy _policy;
     private readonly LinkedList<Waiter> _waiters = [];
 
     private PermitHolder _holder;
@@ -28,6 +30,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     private bool _handingBack;
     private bool _inTrouble;
     private long _lastUsedAt;
+    private bool _wasUsed; // since somebody looked: the fast path doesn't read the clock for that
     private long _refused;
 
     /// <param name="context">What all partitions of the policy share.</param>
@@ -38,6 +41,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     public BucketRateLimiter(PartitionContext context, string partition, bool isKept)
     {
         (_context, _isKept) = (context, isKept);
+        (_clock, _policy) = (context.Clock, context.Followed);
         _bucket = new BucketKey(context.Policy, partition).ToString();
         _holder = new(this, isKept ? context.Link.Holder : Guid.NewGuid(), context.Clock, context.Link.NextNumber);
         _lastUsedAt = context.Clock.GetTimestamp();
@@ -54,9 +58,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             lock (_gate)
             {
                 var now = _context.Clock.GetTimestamp();
-                return _exchanging || _handingBack || _waiters.Count > 0 || !_holder.IsEmpty(now)
-                    ? null
-                    : _context.Clock.GetElapsedTime(_lastUsedAt, now);
+                return _exchanging || _handingBack || _waiters.Count > 0 || !_holder.IsEmpty(now) ? null : UnusedFor(now);
             }
         }
     }
@@ -96,24 +98,23 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     public Lot? TrySpend()
     {
         var lot = Volatile.Read(ref _lot);
-        if (lot is null)
+        if (lot is null || lot.IsHeldInUse)
         {
             return null;
         }
 
-        var now = _context.Clock.GetTimestamp();
-        if (now >= lot.ValidUntil || lot.Grant.PolicyVersion != _context.Current.Version)
+        if (!lot.IsValid(_clock) || lot.PolicyVersion != _policy.Current.Version)
         {
             return null;
         }
 
-        var left = lot.TrySpend(1);
+        var left = lot.TrySpendOne();
         if (left < 0)
         {
             return null;
         }
 
-        _lastUsedAt = now;
+        _wasUsed = true;
         if (left == lot.RefillAt)
         {
             Refill();
@@ -184,7 +185,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             {
                 StartExchange(); // its answer says what is in hand
             }
-            else if (_holder.InUse == 0 && _waiters.Count == 0 && _context.Clock.GetElapsedTime(_lastUsedAt, now) >= idleAfter)
+            else if (_holder.InUse == 0 && _waiters.Count == 0 && UnusedFor(now) >= idleAfter)
             {
                 StartHandingBack(all: true);
             }
@@ -225,9 +226,9 @@ internal sealed partial class BucketRateLimiter : RateLimiter
 
     protected override RateLimitLease AttemptAcquireCore(int permitCount)
     {
-        if (permitCount == 1 && !IsConcurrency)
+        if (permitCount == 1 && TrySpend() is { } spent)
         {
-            return TrySpend() ?? (RateLimitLease)(IsKnownToRefuse(1) ?? UncountedLease.Unknown);
+            return spent;
         }
 
         lock (_gate)
@@ -264,6 +265,16 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             StartExchange();
             return new(waiter.Task);
         }
+    }
+
+    private TimeSpan UnusedFor(long now)
+    {
+        if (_wasUsed)
+        {
+            (_wasUsed, _lastUsedAt) = (false, now);
+        }
+
+        return _context.Clock.GetElapsedTime(_lastUsedAt, now);
     }
 
     /// <summary>A remembered refusal, so that nobody is asked in vain.</summary>

@@ -8,6 +8,8 @@ internal sealed class PartitionContext(
 {
     public string Policy => policy;
 
+    public FollowedPolicy Followed => followed;
+
     /// <summary>The policy as it is now.</summary>
     public VersionedPolicy Current => followed.Current;
 

@@ -153,7 +153,8 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             }
         }
 
-        _lot = new(limiter, grant, kept + grant.Granted, sentAt + Ticks(grant.EndsIn), sentAt + Ticks(grant.CountsIn), now);
+        _lot = new(
+            limiter, grant, kept + grant.Granted, sentAt + Ticks(grant.EndsIn), sentAt + Ticks(grant.CountsIn), now, clock);
         _isLotReported = false;
         if (request.Wanted + request.Spare > 0)
         {
