@@ -52,7 +52,7 @@ public sealed class BucketRateLimiterTests : IDisposable
 
         _ = _limiter.AcquireAsync().AsTask();
 
-        Assert.Equal((1, 3), await _link.NextAsync() is { Request: var request } ? (request.Wanted, request.Spare) : default);
+        Assert.Equal((1, 7), await _link.NextAsync() is { Request: var request } ? (request.Wanted, request.Spare) : default);
     }
 
     [Fact]

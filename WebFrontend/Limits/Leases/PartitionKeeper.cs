@@ -10,7 +10,8 @@ internal sealed partial class PartitionKeeper(
     /// <summary>A third of the time that a concurrency permit in use is held without word from its frontend.</summary>
     private static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan HandBackAfter = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan LetGoAfter = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LetGoAfter = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan LetGoSoonAfter = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan HandBackWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Partitions under other algorithms are looked at once in so many rounds: there may be a million.</summary>
@@ -28,7 +29,8 @@ internal sealed partial class PartitionKeeper(
             {
                 if (round % RoundsBetweenSweeps == 0 || table.Context.Current.Options.Algorithm == LimitAlgorithm.Concurrency)
                 {
-                    table.Sweep(HandBackAfter, LetGoAfter);
+                    // What a client needed last time is worth remembering while there is room.
+                    table.Sweep(HandBackAfter, partitions.IsHalfFull ? LetGoSoonAfter : LetGoAfter);
                 }
             }
         }

@@ -21,6 +21,9 @@ internal sealed class Partitions(
     /// <summary>Partitions kept.</summary>
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>Whether room is getting scarce.</summary>
+    public bool IsHalfFull => Count > options.Value.MaxPartitions / 2;
+
     /// <summary>One table for each policy that has been used.</summary>
     public IEnumerable<PartitionTable> Tables => _tables.Values;
 

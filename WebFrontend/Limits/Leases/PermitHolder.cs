@@ -22,7 +22,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private static readonly TimeSpan LongEnough = TimeSpan.FromSeconds(15);
 
     /// <summary>How much more is asked for when a lease was used up sooner.</summary>
-    private const int Growth = 4;
+    private const int Growth = 8;
 
     private const int SpareMax = 1 << 24;
 
@@ -37,6 +37,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private int _inUse; // concurrency: spent and not given back
     private int _demand = 1;
     private long _demandSince;
+    private long _spentBefore; // the last pause
     private int _refusedFrom = int.MaxValue;
     private long _refusedUntil;
     private int _refusedVersion;
@@ -183,8 +184,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         RetireIfOver(now, version);
         if (!_isReturning && Loose == 0 && (all || isRecalled) && _lot is { Left: > 0 } lot)
         {
-            // What is left of the lot's size was spent; demand is what was needed.
-            _demand = Math.Max(1, lot.Size - lot.Left);
+            RememberDemand(lot, isIdle: all && !isRecalled);
             Retire(lot, now);
             _lot = null;
         }
@@ -318,6 +318,21 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         {
             _return = _return with { Count = 0 };
         }
+    }
+
+    /// <summary>
+    /// The next lease is as large as what was needed: since the last pause, if this is one, so that a client that comes back gets what
+    /// it used last time at once; else of this lot.
+    /// </summary>
+    private void RememberDemand(Lot lot, bool isIdle)
+    {
+        var spent = lot.Size - lot.Left;
+        if (isIdle)
+        {
+            (spent, _spentBefore) = ((int)Math.Min(SpareMax, Spent + spent - _spentBefore), Spent + spent);
+        }
+
+        _demand = Math.Max(1, spent);
     }
 
     private int Demand(long now)
