@@ -31,6 +31,10 @@ public sealed class LimitsOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1", "00:00:20")]
     public TimeSpan Deadline { get; set; } = TimeSpan.FromSeconds(2);
 
+    [Description("The longest that a request waits in a policy's queue; if permits won't be there by then it is refused at once.")]
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:01:00")]
+    public TimeSpan QueueTime { get; set; } = TimeSpan.FromSeconds(10);
+
     [Description("Partitions (addresses times policies) that one frontend keeps at once; past it new ones ask their bucket for every request.")]
     [Range(1_000, 10_000_000)]
     public int MaxPartitions { get; set; } = 200_000;

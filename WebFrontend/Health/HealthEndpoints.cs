@@ -11,17 +11,18 @@ internal static class HealthEndpoints
 
     public static IEndpointRouteBuilder MapHealthEndpoints(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/api/health", GetHealth);
+        routes.MapGet("/api/health", GetHealth).DisableRequestTimeout();
         routes.MapHealth("/api/health");
         return routes;
     }
 
     public static IEndpointRouteBuilder MapPing(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/api/v1/ping", GetPing);
+        routes.MapGet("/api/v1/ping", GetPing).DisableRequestTimeout();
         return routes;
     }
 
+    // These two wait for nothing, so that no timer is started for each.
     private static Ok<HealthAnswer> GetHealth(ProcessStart start) =>
         TypedResults.Ok(new HealthAnswer("ok", Version, Math.Round(TimeProvider.System.GetElapsedTime(start.Timestamp).TotalSeconds, 1)));
 

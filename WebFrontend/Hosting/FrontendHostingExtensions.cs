@@ -41,12 +41,12 @@ public static class FrontendHostingExtensions
     {
         app.UseForwardedHeaders();
         app.UseProblemResponses();
-        app.UseRequestTimeouts();
-        app.UseBodyTimeout();
         app.UseStartGate();
         app.UseRouting();
         app.UseRateLimiter();
-        app.UseAuthentication();
+        app.UseRequestTimeouts(); // after the limiter, which has times of its own: a flood that is refused starts no timers
+        app.UseBodyTimeout();
+        app.UseAccessTokens();
         app.UseAuthorization();
         app.MapHealthEndpoints();
         app.MapPing();

@@ -149,7 +149,7 @@ internal sealed partial class BucketRateLimiter
         while (_waiters.First is { Value: var waiter })
         {
             var lease = Spend(waiter.Permits, now, version)
-                ?? (_holder.IsRefused(waiter.Permits, now, version) && !MayQueue(waiter.Permits)
+                ?? (_holder.IsRefused(waiter.Permits, now, version) && !MayQueue(waiter)
                     ? Refuse(RefusalReason.Exhausted, now)
                     : null);
             if (lease is null)

@@ -59,10 +59,13 @@ internal sealed partial class BucketRateLimiter
         return true;
     }
 
-    private bool MayQueue(int permits)
+    /// <summary>There is room in the queue, and the refusal ends before the request would have waited for too long.</summary>
+    private bool MayQueue(Waiter waiter)
     {
         var policy = _context.Current.Options;
-        return permits <= policy.Limit && _waiters.Sum(waiter => (long)waiter.Permits) <= QueueLimit(policy);
+        return waiter.Permits <= policy.Limit
+            && _waiters.Sum(other => (long)other.Permits) <= QueueLimit(policy)
+            && _context.Clock.GetElapsedTime(waiter.Since, _holder.RefusedUntil) <= _context.QueueTime;
     }
 
     /// <summary>A refused request that may wait is asked for again when the refusal ends.</summary>

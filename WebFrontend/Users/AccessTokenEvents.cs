@@ -4,7 +4,6 @@ using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
-using Microsoft.Net.Http.Headers;
 
 namespace Marketplace.WebFrontend.Users;
 
@@ -20,6 +19,18 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
     public const string Scheme = $"{JwtBearerDefaults.AuthenticationScheme} realm=\"marketplace\"";
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
     private static readonly JsonWebTokenHandler Tokens = new();
+
+    /// <summary>The token that a request brings, or null; whether it is any good is not looked at.</summary>
+    public static string? ReadToken(HttpRequest request)
+    {
+        if (request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
+        {
+            return header["Bearer ".Length..].Trim();
+        }
+
+        var isHub = request.Path.StartsWithSegments(Hubs, StringComparison.OrdinalIgnoreCase);
+        return isHub && request.Query["access_token"] is [{ Length: > 0 } token] ? token : null;
+    }
 
     public override async Task MessageReceived(MessageReceivedContext context)
     {
@@ -70,18 +81,6 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
             fault is null ? Scheme : $"{Scheme}, error=\"invalid_token\", error_description=\"{fault}\"";
         return ProblemWriter.WriteAsync(
             context, StatusCodes.Status401Unauthorized, ProblemTypes.Unauthorized, "An access token is required", fault);
-    }
-
-    private static string? ReadToken(HttpRequest request)
-    {
-        var header = request.Headers[HeaderNames.Authorization].ToString();
-        if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
-        {
-            return header["Bearer ".Length..].Trim();
-        }
-
-        var isHub = request.Path.StartsWithSegments(Hubs, StringComparison.OrdinalIgnoreCase);
-        return isHub && request.Query["access_token"].ToString() is { Length: > 0 } token ? token : null;
     }
 
     /// <summary>The key to look for, or null when the token is refused whatever the keys are.</summary>

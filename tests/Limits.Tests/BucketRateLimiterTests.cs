@@ -9,14 +9,14 @@ namespace Limits.Tests;
 
 public sealed class BucketRateLimiterTests : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
+    private static readonly LimitsOptions Options = new();
     private readonly FakeTimeProvider _clock = new();
     private readonly ScriptedLink _link = new();
     private readonly LimitPolicyOptions _policy = new();
     private readonly BucketRateLimiter _limiter;
 
     public BucketRateLimiterTests() => _limiter = new(
-        new("general", new FollowedPolicy(new(Version: 0, _policy)), _link, new("general", _clock), _clock, Deadline, NullLogger.Instance),
+        new("general", new FollowedPolicy(new(Version: 0, _policy)), _link, new("general", _clock), _clock, Options, NullLogger.Instance),
         "someone",
         isKept: true);
 
@@ -293,6 +293,31 @@ public sealed class BucketRateLimiterTests : IDisposable
     }
 
     [Fact]
+    public async Task Nobody_queues_for_permits_that_come_back_too_late()
+    {
+        _policy.QueueLimit = 1;
+        var queued = _limiter.AcquireAsync().AsTask();
+        (await _link.NextAsync()).Refuse(retryIn: (int)Options.QueueTime.TotalSeconds + 1);
+
+        Assert.False((await queued).IsAcquired);
+    }
+
+    [Fact]
+    public async Task A_queued_request_that_is_refused_again_and_again_is_refused_in_the_end()
+    {
+        _policy.QueueLimit = 1;
+        var queued = _limiter.AcquireAsync().AsTask();
+        for (var waited = 0; waited < Options.QueueTime.TotalSeconds; waited += 4)
+        {
+            var next = _link.NextAsync();
+            await AdvanceUntilAsync(next);
+            (await next).Refuse(retryIn: 4);
+        }
+
+        Assert.False((await queued.WaitAsync(TimeSpan.FromSeconds(10))).IsAcquired);
+    }
+
+    [Fact]
     public async Task Under_a_concurrency_limit_a_permit_comes_back_when_the_request_ends()
     {
         _policy.Algorithm = LimitAlgorithm.Concurrency;
@@ -311,7 +336,7 @@ public sealed class BucketRateLimiterTests : IDisposable
     {
         var policy = new FollowedPolicy(new(Version: 0, _policy));
         using var limiter = new BucketRateLimiter(
-            new("general", policy, _link, new("general", _clock), _clock, Deadline, NullLogger.Instance), "someone", isKept: true);
+            new("general", policy, _link, new("general", _clock), _clock, Options, NullLogger.Instance), "someone", isKept: true);
         var acquiring = limiter.AcquireAsync().AsTask();
         (await _link.NextAsync()).Answer(granted: 5, remaining: 195);
         await acquiring;

@@ -4,7 +4,7 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 
 /// <summary>What all partitions of one policy on this frontend share.</summary>
 internal sealed class PartitionContext(
-    string policy, FollowedPolicy followed, IBucketLink link, PolicyMeters meters, TimeProvider clock, TimeSpan deadline, ILogger logger)
+    string policy, FollowedPolicy followed, IBucketLink link, PolicyMeters meters, TimeProvider clock, LimitsOptions options, ILogger logger)
 {
     public string Policy => policy;
 
@@ -20,7 +20,10 @@ internal sealed class PartitionContext(
     public TimeProvider Clock => clock;
 
     /// <summary>How long a request waits for its bucket.</summary>
-    public TimeSpan Deadline => deadline;
+    public TimeSpan Deadline => options.Deadline;
+
+    /// <summary>How long a request that may queue waits for permits.</summary>
+    public TimeSpan QueueTime => options.QueueTime;
 
     public ILogger Logger => logger;
 }

@@ -9,7 +9,8 @@ internal sealed partial class PartitionKeeper(
 {
     /// <summary>A third of the time that a concurrency permit in use is held without word from its frontend.</summary>
     private static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan HandBackAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HandBackSoonAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HandBackAtLatestAfter = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan LetGoAfter = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LetGoSoonAfter = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan HandBackWithin = TimeSpan.FromSeconds(5);
@@ -29,12 +30,21 @@ internal sealed partial class PartitionKeeper(
             {
                 if (round % RoundsBetweenSweeps == 0 || table.Context.Current.Options.Algorithm == LimitAlgorithm.Concurrency)
                 {
-                    // What a client needed last time is worth remembering while there is room.
-                    table.Sweep(HandBackAfter, partitions.IsHalfFull ? LetGoSoonAfter : LetGoAfter);
+                    // What a client has left, and what it needed last time, is worth keeping while there is room.
+                    table.Sweep(
+                        partitions.IsHalfFull ? HandBackSoonAfter : HandBackAfter(table.Context.Current.Options),
+                        partitions.IsHalfFull ? LetGoSoonAfter : LetGoAfter);
                 }
             }
         }
     }
+
+    /// <summary>
+    /// A person reads for a while between two pages, and shouldn't cost two grain calls each time; whoever needs the permits
+    /// meanwhile recalls them. A frontend that dies takes what it holds with it until the window ends.
+    /// </summary>
+    private static TimeSpan HandBackAfter(LimitPolicyOptions policy) =>
+        TimeSpan.FromTicks(Math.Clamp(policy.Window.Ticks / 4, HandBackSoonAfter.Ticks, HandBackAtLatestAfter.Ticks));
 
     /// <summary>
     /// After the drain and before the link to the silos goes: permits in hand would be lost until their window ends. Requests that

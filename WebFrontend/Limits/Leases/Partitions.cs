@@ -59,6 +59,6 @@ internal sealed class Partitions(
     {
         var followed = policies.Follow(policy)
             ?? throw new InvalidOperationException($"There is no policy '{policy}' in Limits:Policies.");
-        return new(this, new(policy, followed, link, new(policy, clock), clock, options.Value.Deadline, logger));
+        return new(this, new(policy, followed, link, new(policy, clock), clock, options.Value, logger));
     }
 }

@@ -26,6 +26,12 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     private const int SpareMax = 1 << 24;
 
+    /// <summary>
+    /// Whoever comes back may have so large a share of the limit at once: of a large limit that is much and saves the way up, and
+    /// of a window that is mostly free nobody misses it.
+    /// </summary>
+    private const int LeastShare = 64;
+
     private Lot? _lot;
     private PermitRequest? _request;
     private PermitReturn _return;
@@ -343,7 +349,8 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         }
 
         var tookLong = clock.GetElapsedTime(_demandSince, now) >= LongEnough;
-        return (int)Math.Min(SpareMax, tookLong ? _demand : (long)_demand * Growth);
+        var demand = tookLong ? _demand : (long)_demand * Growth;
+        return (int)Math.Min(SpareMax, Math.Max(demand, Last.Limit / LeastShare));
     }
 
     private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * clock.TimestampFrequency);
