@@ -105,10 +105,36 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         return count == 0 ? Unlimited : SpendAll(resource, limiters[..count], shown[..count]);
     }
 
-    protected override async ValueTask<RateLimitLease> AcquireAsyncCore(
+    protected override ValueTask<RateLimitLease> AcquireAsyncCore(
         HttpContext context, int permitCount, CancellationToken cancellationToken)
     {
         var limits = plans.Of(context.GetEndpoint());
+        return permitCount == 1 && limits is [var only] && IsKnownToRefuse(context, only) is { } refusal
+            ? new(Refuse(context, refusal))
+            : AcquireAllAsync(context, limits, permitCount, cancellationToken);
+    }
+
+    /// <summary>The way of a flood: under one policy, refused a moment ago.</summary>
+    private static BucketLease? IsKnownToRefuse(HttpContext context, PlannedLimit limit)
+    {
+        var rules = limit.Rules;
+        return !rules.NeedsUser && !rules.IsShadow && limit.CostOf(context.Request) == 1 && !rules.Exempts(context, user: null)
+            && limit.Find(context, rules)?.IsKnownToRefuse(1) is { IsAcquired: false } refusal ? refusal : null;
+    }
+
+    private BucketLease Refuse(HttpContext context, BucketLease refusal)
+    {
+        if (refusal.Status.Limit > 0)
+        {
+            Show(context, [refusal.Status]);
+        }
+
+        return refusal;
+    }
+
+    private async ValueTask<RateLimitLease> AcquireAllAsync(
+        HttpContext context, PlannedLimit[] limits, int permitCount, CancellationToken cancellationToken)
+    {
         var user = NeedsUser(context, limits) ? await UserOfAsync(context) : null;
         var asked = Ask(context, limits, user, permitCount);
         if (asked.Length == 0)
@@ -119,12 +145,7 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         var taken = new BucketLease[asked.Length];
         if (await Asked.TakeAllAsync(asked, taken, cancellationToken) is { } refusal)
         {
-            if (refusal.Status.Limit > 0)
-            {
-                Show(context, [refusal.Status]);
-            }
-
-            return refusal;
+            return Refuse(context, refusal);
         }
 
         var statuses = new List<PermitStatus>(asked.Length);

@@ -29,26 +29,25 @@ internal static class RefusalWriter
         }
 
         lease.TryGetMetadata(BucketLease.StatusName, out var status);
-        return context.Response.HasStarted ? Task.CompletedTask : WriteTooManyAsync(context, status, ProblemWriter.Seconds(retryAfter));
+        if (!context.Response.HasStarted)
+        {
+            WriteTooMany(context, status, ProblemWriter.Seconds(retryAfter));
+        }
+
+        return Task.CompletedTask;
     }
 
-    private static async Task WriteTooManyAsync(HttpContext context, PermitStatus status, long retryAfter)
+    /// <summary>Into the response's own buffer, which the server sends when the request ends.</summary>
+    private static void WriteTooMany(HttpContext context, in PermitStatus status, long retryAfter)
     {
         var response = context.Response;
         response.StatusCode = StatusCodes.Status429TooManyRequests;
         response.Headers.RetryAfter = retryAfter.ToString(CultureInfo.InvariantCulture);
         response.ContentType = "application/problem+json";
-        var body = ArrayPool<byte>.Shared.Rent(LengthMax);
-        try
-        {
-            var length = Format(status, retryAfter, TraceIdOf(context), body);
-            response.ContentLength = length;
-            await response.BodyWriter.WriteAsync(body.AsMemory(0, length), context.RequestAborted);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(body);
-        }
+        Span<byte> body = stackalloc byte[LengthMax];
+        body = body[..Format(status, retryAfter, TraceIdOf(context), body)];
+        response.ContentLength = body.Length;
+        response.BodyWriter.Write(body);
     }
 
     private static string TraceIdOf(HttpContext context)

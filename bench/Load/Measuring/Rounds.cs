@@ -13,7 +13,7 @@ internal sealed record Outcome(Target Target, IReadOnlyList<Measurement> Rounds)
 }
 
 /// <summary>
-/// Measures several targets in turn, one warming up round first. The others idle meanwhile. Every round begins with another
+/// Measures several targets in turn, after <see cref="WarmUps"/>. The others idle meanwhile. Every round begins with another
 /// target, so that none always follows the same one.
 /// </summary>
 /// <param name="workbench">How many rounds, how long, how many connections.</param>
@@ -21,6 +21,9 @@ internal sealed record Outcome(Target Target, IReadOnlyList<Measurement> Rounds)
 /// <param name="addresses">Client addresses, used in turn.</param>
 internal sealed class Rounds(Workbench workbench, IReadOnlyList<Target> targets, int addresses)
 {
+    /// <summary>Rounds beforehand, for compilers and connections: after one, .NET's targets are still getting faster.</summary>
+    public const int WarmUps = 2;
+
     /// <summary>Whether all requests must be refused, or else all admitted; a run that saw anything else is void.</summary>
     public bool ExpectsRefusals { get; init; }
 
@@ -46,9 +49,12 @@ internal sealed class Rounds(Workbench workbench, IReadOnlyList<Target> targets,
 
     public async Task<IReadOnlyList<Outcome>> RunAsync()
     {
-        foreach (var target in targets)
+        for (var round = 0; round < WarmUps; round++)
         {
-            workbench.Progress($"warming up {target.Name}: {Describe(await MeasureAsync(target))}");
+            foreach (var target in targets)
+            {
+                workbench.Progress($"warming up {target.Name}: {Describe(await MeasureAsync(target))}");
+            }
         }
 
         var measured = targets.ToDictionary(target => target, _ => new List<Measurement>());

@@ -62,7 +62,7 @@ internal sealed class Denied : IScenario
                 outcome.Target.Name, outcome.RequestsPerSecond.ToString("F0"), outcome.P99.ToString("F2"), Ratio(outcome).ToString("F2"),
             }));
         section.Say(
-            $"The silo spent {new Series(siloPerRefusal.Skip(1)).ToString("F2")} µs of processor time per refusal, what it does when idle "
+            $"The silo spent {new Series(siloPerRefusal.Skip(Rounds.WarmUps)).ToString("F2")} µs of processor time per refusal, what it does when idle "
             + "included; a grain call takes it tens of microseconds.");
         section.AtLeast("refusals / in-process limiter, empty body", 0.95, Ratio(outcomes[1]));
         section.AtLeast("refusals / in-process limiter, the same body", 0.95, Ratio(outcomes[2]));
