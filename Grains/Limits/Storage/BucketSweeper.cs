@@ -11,9 +11,9 @@ internal sealed partial class BucketSweeper(NpgsqlDataSource dataSource, TimePro
     private const int RowsMaxPerStatement = 5_000;
 
     private const string Sweep = """
-        DELETE FROM limit_buckets WHERE key IN (
-          SELECT key FROM limit_buckets WHERE expires_at < now() - interval '1 minute'
-          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        DELETE FROM limit_buckets WHERE ctid = ANY (ARRAY(
+          SELECT ctid FROM limit_buckets WHERE expires_at < now() - interval '1 minute'
+          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
         """;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);

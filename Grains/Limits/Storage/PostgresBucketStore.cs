@@ -12,32 +12,7 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
         FROM limit_buckets WHERE key = ANY($1) AND expires_at > now()
         """;
 
-    /// <summary>
-    /// Rows are locked in the order of their keys, so that two silos with overlapping batches can't deadlock. What the last part
-    /// reads is the table as it was before; a hand-over counts only for the one whose statement took it out.
-    /// </summary>
-    private const string Open = """
-        WITH input AS MATERIALIZED (
-          SELECT key, state::bigint[] AS state, life FROM unnest($1, $2, $3) AS input (key, state, life) ORDER BY key),
-        opened AS (
-          INSERT INTO limit_buckets AS bucket (key, state, etag, written_at, expires_at)
-          SELECT key, state, nextval('limit_bucket_etag'), now(), now() + life FROM input
-          ON CONFLICT (key) DO UPDATE SET
-            state = excluded.state, etag = excluded.etag, previous_etag = NULL, written_at = excluded.written_at,
-            expires_at = excluded.expires_at, hand_over = NULL
-          WHERE bucket.expires_at <= now()
-          RETURNING key, etag),
-        taken AS (
-          UPDATE limit_buckets bucket SET hand_over = NULL, etag = nextval('limit_bucket_etag')
-          FROM input WHERE bucket.key = input.key AND bucket.hand_over IS NOT NULL AND bucket.expires_at > now()
-          RETURNING bucket.key, bucket.etag)
-        SELECT key, etag, false, NULL, NULL, NULL FROM opened
-        UNION ALL
-        SELECT bucket.key, coalesce(taken.etag, bucket.etag), true, bucket.state, now() - bucket.written_at,
-          CASE WHEN taken.key IS NOT NULL THEN bucket.hand_over::text END
-        FROM input JOIN limit_buckets bucket USING (key) LEFT JOIN taken USING (key)
-        WHERE bucket.expires_at > now()
-        """;
+    private const string Open = "SELECT * FROM open_limit_buckets($1, $2, $3)";
 
     /// <summary>A writer that saw no row (a null etag) loses to any row.</summary>
     private const string Write = """

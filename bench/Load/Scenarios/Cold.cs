@@ -10,6 +10,9 @@ namespace Marketplace.Bench.Load.Scenarios;
 /// <summary>Addresses that nobody has seen before: each is a grain to activate and a row to commit before it is answered.</summary>
 internal sealed class Cold : IScenario
 {
+    /// <summary>Rounds with other addresses beforehand: it is the addresses that are to be new, not the processes.</summary>
+    private const int WarmUps = 6;
+
     private static readonly string[] Durability = ["fsync", "synchronous_commit", "full_page_writes"];
 
     public string Name => "cold";
@@ -24,12 +27,12 @@ internal sealed class Cold : IScenario
         var durability = await DurabilityAsync(ours.Cluster!.Postgres.ConnectionString, workbench.Stopping);
 
         var results = new List<OnceEachResult>();
-        for (var round = 0; round <= options.Rounds; round++)
+        for (var round = 1 - WarmUps; round <= options.Rounds; round++)
         {
             var result = await OnceEach.RunAsync(
-                ours.Ping, round * options.Addresses, options.Addresses, options.Connections, answered: null, workbench.Stopping);
+                ours.Ping, (round + WarmUps) * options.Addresses, options.Addresses, options.Connections, answered: null, workbench.Stopping);
             workbench.Progress(string.Create(CultureInfo.InvariantCulture,
-                $"{(round == 0 ? "warming up" : $"round {round} of {options.Rounds}")}: {result.PerSecond:F0}/s, p99 {result.P99Milliseconds:F1} ms, "
+                $"{(round <= 0 ? "warming up" : $"round {round} of {options.Rounds}")}: {result.PerSecond:F0}/s, p99 {result.P99Milliseconds:F1} ms, "
                 + $"{result.Admitted:N0} of {result.Requests:N0} admitted"));
             if (round > 0)
             {
@@ -41,7 +44,7 @@ internal sealed class Cold : IScenario
         var p99 = new Series(results.Select(result => result.P99Milliseconds));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Addresses:N0} new client addresses a round, one request each over {options.Connections} connections, {options.Rounds} rounds after "
-            + $"one with other addresses for warming up; default settings; {durability}, data on {FileSystemOf(workbench.Directory)}."));
+            + $"{WarmUps} with other addresses for warming up; default settings; {durability}, data on {FileSystemOf(workbench.Directory)}."));
         section.Table(
             ["", "new partitions/s", "p50, ms", "p99, ms", "slowest, ms"],
             [["marketplace", rate.ToString("F0"), new Series(results.Select(result => result.P50Milliseconds)).ToString("F1"),
