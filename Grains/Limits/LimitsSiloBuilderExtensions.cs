@@ -11,10 +11,10 @@ namespace Marketplace.Grains.Limits;
 public static class LimitsSiloBuilderExtensions
 {
     /// <summary>
-    /// A bucket that nobody asked for this long leaves memory; its row has all it needs to come back. Coming back costs several
-    /// times what an exchange does, and a flood of addresses leaves about 2 KB each in memory for this long.
+    /// A bucket that was asked once and nobody asked for this long leaves memory, and its row has all it needs to come back: this
+    /// bounds what a flood of new addresses can fill. One that is asked again stays longer, see <see cref="BucketGrain"/>.
     /// </summary>
-    private static readonly TimeSpan CollectionAge = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan CollectionAge = TimeSpan.FromSeconds(30);
 
     /// <summary>How often that is looked for.</summary>
     private static readonly TimeSpan CollectionQuantum = TimeSpan.FromSeconds(10);
