@@ -31,7 +31,7 @@ namespace Marketplace.Grains.Limits;
 /// <param name="pool">The permits.</param>
 /// <param name="policyVersion">The version of the policy that they are under.</param>
 /// <param name="rounds">Where recalls are numbered from: random, so that no answer to another activation is taken for one to this.</param>
-internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
+internal sealed partial class Bucket(PermitPool pool, int policyVersion, long rounds)
 {
     /// <summary>Longer than any holder repeats a request.</summary>
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMinutes(1);
@@ -94,35 +94,6 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
     public bool IsShortOf(in PermitRequest request, TimeSpan now) =>
         !IsRepeat(request) && WantedOf(request) > Pool.Grantable(now) && WantedOf(request) > Pool.Free(now);
 
-    /// <summary>Starts a recall from everyone but the one who asks.</summary>
-    /// <returns>The recall's name and whom to ask; none if nobody has any.</returns>
-    public (long Round, List<RecallTarget> Targets) Recall(Guid except, TimeSpan now)
-    {
-        _round++;
-        var targets = new List<RecallTarget>();
-        Settle(now);
-        foreach (var (id, holder) in _holders)
-        {
-            var mayHave = Pool.EndsWithLease ? holder.InHand > 0 : holder.MayHave;
-            if (id != except && mayHave && holder is { IsSilent: false, Callback: { } callback })
-            {
-                holder.Recalled = _round;
-                targets.Add(new(callback, holder.Sequence));
-            }
-        }
-
-        return (_round, targets);
-    }
-
-    /// <summary>Passes over those who have not answered a recall.</summary>
-    public void GiveUp(long round)
-    {
-        foreach (var holder in _holders.Values)
-        {
-            holder.IsSilent |= holder.Recalled == round && holder.Answered != round;
-        }
-    }
-
     /// <summary>Takes permits back.</summary>
     /// <returns>
     /// False when the holder doesn't know yet what it was granted last, so that what it says it has can't be relied on: the return
@@ -144,29 +115,6 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
 
         Report(holder, handBack.Returned, handBack.Held, now);
         return true;
-    }
-
-    /// <summary>Whether all who were asked have answered a recall.</summary>
-    public bool IsAnswered(long round) =>
-        !_holders.Values.Any(holder => holder.Recalled == round && holder.Answered != round);
-
-    /// <summary>Those who were refused and may ask again, since permits have come back; each is told once.</summary>
-    public List<IPermitHolder> TakeReopened(TimeSpan now)
-    {
-        if (_refused.Count == 0 || Pool.Free(now) <= 0)
-        {
-            return [];
-        }
-
-        return TakeRefused();
-    }
-
-    /// <summary>Those who were refused, for a bucket that is reset; each is told once.</summary>
-    public List<IPermitHolder> TakeRefused()
-    {
-        var told = _refused.Select(id => _holders.GetValueOrDefault(id)?.Callback).OfType<IPermitHolder>().ToList();
-        _refused.Clear();
-        return told;
     }
 
     /// <summary>Answers from what is reserved.</summary>
@@ -200,42 +148,6 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         }
 
         return holder.LastGrant;
-    }
-
-    /// <summary>Who holds what, for a successor.</summary>
-    /// <param name="nameOf">Names a holder so that the successor finds it.</param>
-    /// <param name="now">The time.</param>
-    public BucketHandOver? HandOver(Func<IPermitHolder, string?> nameOf, TimeSpan now)
-    {
-        Settle(now);
-        return BucketHandOver.Of(Pool, _holders.Select(entry => (entry.Key, entry.Value)), nameOf, now);
-    }
-
-    /// <summary>Takes over what a predecessor handed over, after the pool has been restored from the same row.</summary>
-    public void TakeOver(BucketHandOver handOver, TimeSpan age, TimeSpan askedAt, Func<string, IPermitHolder> callbackOf, TimeSpan now)
-    {
-        Pool.Lots = handOver.Lots;
-        foreach (var state in handOver.Holders)
-        {
-            var endsIn = TimeSpan.FromTicks(state.EndsInTicks) - age;
-            var holder = new BucketHolder
-            {
-                Callback = state.Callback is { } callback ? callbackOf(callback) : null,
-                Sequence = state.Sequence,
-                AnsweredAt = now,
-                EndsAt = now + endsIn,
-                Returned = state.Returned,
-                InHand = Pool.Resume(state.InHand, now),
-                Claimed = state.Claimed,
-            };
-            foreach (var lot in state.Lots)
-            {
-                holder.Add(lot.Lot, lot.Count);
-            }
-
-            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn - (now - askedAt), holder.InHand, isShort: false, now);
-            _holders.Add(state.Id, holder);
-        }
     }
 
     public BucketView View(TimeSpan now)
@@ -351,8 +263,3 @@ internal sealed class Bucket(PermitPool pool, int policyVersion, long rounds)
         PolicyVersion,
         inHand);
 }
-
-/// <summary>Whom a bucket asks for permits back.</summary>
-/// <param name="Callback">The holder.</param>
-/// <param name="Answered">Its last request that was answered.</param>
-internal readonly record struct RecallTarget(IPermitHolder Callback, long Answered);
