@@ -10,7 +10,13 @@ internal static class TestDatabase
 {
     public static async Task<NpgsqlDataSource> CreateAsync()
     {
-        var dataSource = NpgsqlDataSource.Create(await SharedPostgres.CreateDatabaseAsync());
+        // Statements are prepared as in the service: a prepared plan is one that lasts.
+        var settings = new NpgsqlConnectionStringBuilder(await SharedPostgres.CreateDatabaseAsync())
+        {
+            MaxAutoPrepare = 100,
+            AutoPrepareMinUsages = 2,
+        };
+        var dataSource = NpgsqlDataSource.Create(settings);
         await new SchemaMigrator(dataSource, NullLogger<SchemaMigrator>.Instance).MigrateAsync();
         return dataSource;
     }

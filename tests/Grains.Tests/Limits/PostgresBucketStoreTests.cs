@@ -54,6 +54,31 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Opening_reads_no_rows_but_those_it_opens_although_the_table_was_empty_when_it_was_planned()
+    {
+        const int Others = 20_000;
+        for (var i = 0; i < 20; i++)
+        {
+            await _store.OpenAsync(Row($"p|before-{i}", 1));
+        }
+
+        await using (var flood = _dataSource.CreateCommand($$"""
+            INSERT INTO limit_buckets (key, etag, state, written_at, expires_at)
+            SELECT 'p|other-' || n, 1, '{1}', now(), now() + interval '1 hour' FROM generate_series(1, {{Others}}) n
+            """))
+        {
+            await flood.ExecuteNonQueryAsync();
+        }
+
+        for (var i = 0; i < 10; i++)
+        {
+            await _store.OpenAsync(Row($"p|after-{i}", 1));
+        }
+
+        Assert.InRange(await RowsReadAsync(inserted: 20 + Others + 10), 0, Others / 2);
+    }
+
+    [Fact]
     public async Task A_hand_over_is_taken_once()
     {
         var etag = await _store.WriteAsync(Row("p|a", 10) with { HandOver = """{"holders": 1}""" });
@@ -120,6 +145,24 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
         await ExecuteAsync("ALTER TABLE away RENAME TO limit_buckets");
 
         Assert.NotNull(await _store.WriteAsync(Row("p|a", 10)));
+    }
+
+    /// <summary>Rows of the table that anybody has looked at so far, once PostgreSQL knows of as many that were inserted.</summary>
+    private async Task<long> RowsReadAsync(long inserted)
+    {
+        _dataSource.Clear(); // backends tell what they have read when they end
+        while (true)
+        {
+            await using var command = _dataSource.CreateCommand(
+                "SELECT n_tup_ins, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'limit_buckets'");
+            await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+            if (await reader.ReadAsync(TestContext.Current.CancellationToken) && reader.GetInt64(0) >= inserted)
+            {
+                return reader.GetInt64(1);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
     }
 
     private static BucketWrite Row(string key, int permits, long? etag = null) => new(key, new([(Minute, permits)]), Minute, etag);
