@@ -1,6 +1,6 @@
 namespace Marketplace.Realtime;
 
-/// <summary>The keys of <see cref="IChannelGrain"/>: the hub, the kind and, last since it may hold anything, the name.</summary>
+/// <summary>The keys of channels: the hub, the kind and, last since it may hold anything, the name.</summary>
 /// <param name="Hub">The hub's name, the same on all frontends.</param>
 public sealed record ChannelNames(string Hub)
 {
@@ -12,6 +12,12 @@ public sealed record ChannelNames(string Hub)
 
     /// <summary>The connections of a user.</summary>
     public string User(string id) => $"{Hub}/user/{id}";
+
+    /// <summary>A channel that keeps what it carries, see <see cref="History.IHistoryGrain"/>.</summary>
+    public string History(string name) => $"{Hub}/history/{name}";
+
+    /// <summary>The name that <see cref="History"/> was given.</summary>
+    public string HistoryOf(string key) => key[History("").Length..];
 
     /// <summary>One process, for answers to what it asked of others.</summary>
     public string Process(Guid id) => $"{Hub}/process/{id:N}";

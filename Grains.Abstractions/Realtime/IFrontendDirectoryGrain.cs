@@ -8,8 +8,12 @@ namespace Marketplace.Realtime;
 public interface IFrontendDirectoryGrain : IGrainWithIntegerKey
 {
     /// <summary>Says how a frontend is reached. Idempotent.</summary>
+    /// <returns>
+    /// A name for the set of silos. When it isn't what it was, a silo has died or come: channels may have lost what they knew
+    /// of their listeners, and the frontend says again what it listens to.
+    /// </returns>
     [Alias("announce")]
-    ValueTask Announce(FrontendAddress frontend);
+    ValueTask<long> Announce(FrontendAddress frontend);
 
     /// <summary>The frontends whose leases live.</summary>
     [Alias("get-all")]

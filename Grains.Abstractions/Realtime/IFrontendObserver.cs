@@ -1,3 +1,5 @@
+using Marketplace.Realtime.History;
+
 namespace Marketplace.Realtime;
 
 /// <summary>
@@ -17,12 +19,14 @@ public interface IFrontendObserver : IGrainObserver
 /// <param name="FrontendEpoch">The lease under which the frontend listens.</param>
 /// <param name="ChannelEpoch">Names the run of numbers; compared for equality only.</param>
 /// <param name="Messages">At least one, in rising order of their numbers.</param>
+/// <param name="IsAfterLoss">With history: what lies between the frontend's last message and these is gone for good.</param>
 [GenerateSerializer, Immutable, Alias("realtime.delivery")]
 public sealed record ChannelDelivery(
     [property: Id(0)] string Channel,
     [property: Id(1)] long FrontendEpoch,
     [property: Id(2)] long ChannelEpoch,
-    [property: Id(3)] IReadOnlyList<NumberedMessage> Messages);
+    [property: Id(3)] IReadOnlyList<NumberedMessage> Messages,
+    [property: Id(4)] bool IsAfterLoss = false);
 
 /// <summary>A message as the channel stamped it.</summary>
 /// <param name="Number">Rises by one with every message of the channel's epoch.</param>
@@ -39,9 +43,12 @@ public sealed record NumberedMessage(
 /// <summary>A frontend's answer to a delivery.</summary>
 /// <param name="Verdict">What it did with it.</param>
 /// <param name="Claimed">For each message whether it names a connection of this frontend; empty unless taken.</param>
+/// <param name="Known">When messages are missing: the last one that the frontend has.</param>
 [GenerateSerializer, Immutable, Alias("realtime.answer")]
 public sealed record DeliveryAnswer(
-    [property: Id(0)] DeliveryVerdict Verdict, [property: Id(1)] IReadOnlyList<bool> Claimed);
+    [property: Id(0)] DeliveryVerdict Verdict,
+    [property: Id(1)] IReadOnlyList<bool> Claimed,
+    [property: Id(2)] HistoryPosition Known = default);
 
 /// <summary>What a frontend did with a delivery.</summary>
 [GenerateSerializer, Alias("realtime.verdict")]
@@ -55,4 +62,7 @@ public enum DeliveryVerdict
 
     /// <summary>Its queue is full, or it has no lease at the moment: the same again in a moment.</summary>
     Busy = 2,
+
+    /// <summary>With history: there are messages before these that it hasn't got, and it took none.</summary>
+    Missing = 3,
 }

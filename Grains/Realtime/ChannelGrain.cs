@@ -23,56 +23,45 @@ namespace Marketplace.Grains.Realtime;
 // A call to a frontend that fails says nothing about its life. It is repeated, with the same numbers, until the frontend took
 // it (which drops what it has seen) or the frontend's lease ended.
 [Reentrant]
-internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProvider clock, ILogger<ChannelGrain> logger)
-    : Grain, IChannelGrain
+internal sealed partial class ChannelGrain : Grain, IChannelGrain
 {
-    private readonly Dictionary<long, FrontendSender> _listeners = [];
+    private readonly TimeProvider _clock;
+    private readonly ILogger<ChannelGrain> _logger;
+    private readonly ChannelListeners _listeners;
     private readonly Publishers _publishers = new(RealtimeLimits.PublishersMax);
-
-    // A fresh name per activation is all that is asked of it now; numbers that outlive an activation will bring their own.
-    private readonly long _epoch = clock.GetUtcNow().Ticks;
-    private readonly long _activatedAt = clock.GetTimestamp();
     private long _number;
-    private bool _knowsAll;
 
-    private string Name => this.GetPrimaryKeyString();
-
-    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    public ChannelGrain(IGrainContext context, FrontendDirectory directory, TimeProvider clock, ILogger<ChannelGrain> logger)
     {
-        // A move is no crash: what was accepted is handed over first, if the frontends let us.
-        var running = Task.WhenAll(_listeners.Values.Select(listener => listener.Running));
-        await running.WaitAsync(RealtimeLimits.Patience, clock, cancellationToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        foreach (var listener in _listeners.Values)
+        (_clock, _logger, Name) = (clock, logger, context.GrainId.Key.ToString()!);
+        var epoch = clock.GetUtcNow().Ticks; // a fresh name per activation is all that is asked of it
+        _listeners = new(Name, directory, clock)
         {
-            listener.Stop(new UnavailableException($"Channel {Name} is moving."));
-        }
+            Epoch = () => epoch,
+            OnFailure = (error, frontend) => LogFailure(error, Name, frontend),
+        };
     }
+
+    private string Name { get; }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) =>
+        _listeners.StopAsync(cancellationToken);
 
     public ValueTask Listen(FrontendAddress listener, long change)
     {
-        var sender = GetOrAdd(listener);
-        sender.Change = Math.Max(sender.Change, change);
+        _listeners.Listen(listener, change);
         return ValueTask.CompletedTask;
     }
 
     public ValueTask Leave(long epoch, long change)
     {
-        if (_listeners.TryGetValue(epoch, out var sender) && change > sender.Change)
-        {
-            _listeners.Remove(epoch);
-            sender.Stop();
-        }
-
+        _listeners.Leave(epoch, change);
         return ValueTask.CompletedTask;
     }
 
     public async ValueTask<PublishResult> Publish(PublishBatch batch)
     {
-        if (!_knowsAll)
-        {
-            await LearnWhoMayListenAsync();
-        }
+        await _listeners.LearnAsync();
 
         // From here to Remember nothing is awaited: numbers, queues and the memory of the batch change as one.
         if (_publishers.Find(batch) is { } earlier)
@@ -80,14 +69,15 @@ internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProv
             return await earlier;
         }
 
-        if (_listeners.Values.FirstOrDefault(l => l.Backlog + batch.Items.Count > RealtimeLimits.BacklogMessagesMax) is { } slow)
+        var listeners = _listeners.All;
+        if (listeners.FirstOrDefault(l => l.Backlog + batch.Items.Count > RealtimeLimits.BacklogMessagesMax) is { } slow)
         {
             throw new UnavailableException($"Channel {Name}: frontend {slow.Epoch} is {slow.Backlog} messages behind.");
         }
 
         var messages = batch.Items
             .Select(item => new NumberedMessage(++_number, batch.Publisher, item.Sequence, item.Message)).ToArray();
-        var taken = _listeners.Values.ToArray().Select(listener => listener.Send(messages)).ToArray();
+        var taken = listeners.Select(listener => listener.Send(messages)).ToArray();
         var outcome = OutcomeAsync(batch.Items.Count, taken);
         _publishers.Remember(batch, outcome);
         return await outcome;
@@ -96,16 +86,16 @@ internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProv
     private async Task<PublishResult> OutcomeAsync(int count, Task<IReadOnlyList<bool>?>[] taken)
     {
         var all = Task.WhenAll(taken);
-        await Quietly(((Task)all).WaitAsync(RealtimeLimits.Grace, clock));
-        var sentAt = clock.GetTimestamp();
+        await Quietly(((Task)all).WaitAsync(RealtimeLimits.Grace, _clock));
+        var sentAt = _clock.GetTimestamp();
         while (!all.IsCompleted && !taken.Any(IsTaken))
         {
-            if (clock.GetElapsedTime(sentAt) >= RealtimeLimits.Patience)
+            if (_clock.GetElapsedTime(sentAt) >= RealtimeLimits.Patience)
             {
                 throw new UnavailableException($"Channel {Name}: no frontend that listens could be reached.");
             }
 
-            await Quietly(Task.WhenAny(taken.Where(task => !task.IsCompleted)).WaitAsync(RealtimeLimits.RetryAfter, clock));
+            await Quietly(Task.WhenAny(taken.Where(task => !task.IsCompleted)).WaitAsync(RealtimeLimits.RetryAfter, _clock));
         }
 
         if (taken.FirstOrDefault(task => task.IsFaulted) is { } failed && !taken.Any(IsTaken))
@@ -132,58 +122,6 @@ internal sealed partial class ChannelGrain(FrontendDirectory directory, TimeProv
 
     private static async Task Quietly(Task task) => await task
         .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-
-    private async Task LearnWhoMayListenAsync()
-    {
-        var startedAt = clock.GetTimestamp();
-        for (var since = _activatedAt; !_knowsAll; since = clock.GetTimestamp())
-        {
-            var live = await directory.GetSinceAsync(since);
-            if (live.Unannounced.Count == 0)
-            {
-                foreach (var frontend in live.Frontends)
-                {
-                    GetOrAdd(frontend);
-                }
-
-                _knowsAll = true;
-            }
-            else if (clock.GetElapsedTime(startedAt) >= RealtimeLimits.Patience)
-            {
-                throw new UnavailableException(
-                    $"Channel {Name}: frontends {string.Join(", ", live.Unannounced)} are not known yet.");
-            }
-            else
-            {
-                await Task.Delay(RealtimeLimits.RetryAfter, clock);
-            }
-        }
-    }
-
-    private FrontendSender GetOrAdd(FrontendAddress frontend)
-    {
-        if (!_listeners.TryGetValue(frontend.Epoch, out var sender))
-        {
-            sender = new(Name, _epoch, frontend, IsAliveAsync, clock, error => LogFailure(error, Name, frontend.Epoch))
-            {
-                OnGone = Forget,
-            };
-            _listeners.Add(frontend.Epoch, sender);
-        }
-
-        return sender;
-    }
-
-    private void Forget(FrontendSender gone)
-    {
-        if (_listeners.TryGetValue(gone.Epoch, out var known) && known == gone) // it may have left and come back meanwhile
-        {
-            _listeners.Remove(gone.Epoch);
-        }
-    }
-
-    private async Task<bool> IsAliveAsync(long epoch) =>
-        (await directory.GetSinceAsync(clock.GetTimestamp())).IsAlive(epoch);
 
     [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} not reached; trying again while its lease lives")]
     private partial void LogFailure(Exception error, string channel, long epoch);

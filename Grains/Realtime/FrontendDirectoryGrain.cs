@@ -9,7 +9,7 @@ namespace Marketplace.Grains.Realtime;
 /// announces itself before it listens to anything, so only leases older than the activation can be missing.
 /// </summary>
 [Reentrant]
-internal sealed class FrontendDirectoryGrain : Grain, IFrontendDirectoryGrain
+internal sealed class FrontendDirectoryGrain(ISiloStatusOracle silos) : Grain, IFrontendDirectoryGrain
 {
     private readonly Dictionary<long, FrontendAddress> _announced = [];
     private readonly HashSet<long> _unannounced = [];
@@ -19,11 +19,11 @@ internal sealed class FrontendDirectoryGrain : Grain, IFrontendDirectoryGrain
     public override async Task OnActivateAsync(CancellationToken cancellationToken) =>
         _unannounced.UnionWith((await Leases.GetLive()).Select(lease => lease.Epoch));
 
-    public ValueTask Announce(FrontendAddress frontend)
+    public ValueTask<long> Announce(FrontendAddress frontend)
     {
         _announced[frontend.Epoch] = frontend;
         _unannounced.Remove(frontend.Epoch);
-        return ValueTask.CompletedTask;
+        return ValueTask.FromResult(NameOf(silos.GetApproximateSiloStatuses(onlyActive: true).Keys));
     }
 
     public async ValueTask<LiveFrontends> GetAll()
@@ -38,5 +38,17 @@ internal sealed class FrontendDirectoryGrain : Grain, IFrontendDirectoryGrain
 
         _unannounced.IntersectWith(live);
         return new([.. _announced.Values], [.. _unannounced]);
+    }
+
+    /// <summary>The same for the same silos in any order; a silo that restarted is another one.</summary>
+    private static long NameOf(IEnumerable<SiloAddress> active)
+    {
+        var name = 0L;
+        foreach (var silo in active)
+        {
+            name += silo.GetConsistentHashCode() * 2_654_435_761L;
+        }
+
+        return name;
     }
 }

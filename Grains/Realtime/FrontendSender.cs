@@ -1,20 +1,27 @@
 using Marketplace.Realtime;
+using Marketplace.Realtime.History;
 
 namespace Marketplace.Grains.Realtime;
+
+/// <summary>
+/// What a frontend lacks, given the last message that it has: as much as goes into one call, or, when history no longer reaches
+/// back to it, where to go on from.
+/// </summary>
+internal delegate Task<(IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUp(HistoryPosition known);
 
 /// <summary>
 /// Carries one channel's messages to one frontend: one call in flight, in order, tried again until the frontend took them or
 /// its lease ended. Runs on its grain's scheduler, so it needs no lock.
 /// </summary>
 /// <param name="channel">The channel's name.</param>
-/// <param name="channelEpoch">The channel's epoch.</param>
+/// <param name="channelEpoch">The channel's epoch at the moment.</param>
 /// <param name="frontend">Whom to call.</param>
 /// <param name="isAlive">Whether a lease still lives; may throw when that can't be found out.</param>
 /// <param name="clock">The clock.</param>
 /// <param name="onFailure">Told of every call that failed.</param>
 internal sealed class FrontendSender(
     string channel,
-    long channelEpoch,
+    Func<long> channelEpoch,
     FrontendAddress frontend,
     Func<long, Task<bool>> isAlive,
     TimeProvider clock,
@@ -35,6 +42,9 @@ internal sealed class FrontendSender(
     /// <summary>Called once when the frontend need not be called any more.</summary>
     public required Action<FrontendSender> OnGone { get; init; }
 
+    /// <summary>Where the frontend gets what it lacks; null if the channel keeps nothing.</summary>
+    public CatchUp? CatchUp { get; init; }
+
     public long Epoch => frontend.Epoch;
 
     /// <summary>
@@ -52,6 +62,16 @@ internal sealed class FrontendSender(
         }
 
         return waiting.Taken.Task;
+    }
+
+    /// <summary>Forgets what waits, answered as not taken: the frontend will find that it is missing and ask for it.</summary>
+    public void Skip()
+    {
+        while (_queue.TryDequeue(out var waiting))
+        {
+            Backlog -= waiting.Messages.Count;
+            waiting.Taken.TrySetResult(null);
+        }
     }
 
     /// <summary>Sends no more; what waits is answered as not taken, or fails with <paramref name="because"/>.</summary>
@@ -86,6 +106,8 @@ internal sealed class FrontendSender(
                 // An answer from before a Listen that came in meanwhile counts for nothing.
                 case { Verdict: DeliveryVerdict.NotListening } when Change == changeBefore:
                     Leave();
+                    break;
+                case { Verdict: DeliveryVerdict.Missing } answer when await TryCatchUpAsync(answer.Known):
                     break;
                 default:
                     if (!await IsAliveAsync())
@@ -123,13 +145,30 @@ internal sealed class FrontendSender(
     {
         try
         {
-            var messages = batch.Count == 1 ? batch[0].Messages : batch.SelectMany(waiting => waiting.Messages).ToArray();
-            return await frontend.Observer.Deliver(new(channel, frontend.Epoch, channelEpoch, messages));
+            return await DeliverAsync(batch.Count == 1 ? batch[0].Messages : [.. batch.SelectMany(waiting => waiting.Messages)]);
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
             onFailure(error); // says nothing about the frontend's life: only its lease does
             return null;
+        }
+    }
+
+    private ValueTask<DeliveryAnswer> DeliverAsync(IReadOnlyList<NumberedMessage> messages, bool isAfterLoss = false) =>
+        frontend.Observer.Deliver(new(channel, frontend.Epoch, channelEpoch(), messages, isAfterLoss));
+
+    /// <summary>Sends some of what the frontend lacks; the batch is tried again after it, and tells whether it was all.</summary>
+    private async Task<bool> TryCatchUpAsync(HistoryPosition known)
+    {
+        try
+        {
+            var (messages, isLost) = await CatchUp!(known);
+            return messages.Count == 0 || (await DeliverAsync(messages, isLost)).Verdict is DeliveryVerdict.Taken;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            onFailure(error);
+            return false;
         }
     }
 
@@ -151,12 +190,12 @@ internal sealed class FrontendSender(
         var offset = 0;
         foreach (var waiting in batch)
         {
-            if (_queue.TryPeek(out var head) && head == waiting)
+            if (_queue.TryPeek(out var head) && head == waiting) // or it was skipped or stopped meanwhile
             {
                 _queue.Dequeue();
+                Backlog -= waiting.Messages.Count;
             }
 
-            Backlog -= waiting.Messages.Count;
             waiting.Taken.TrySetResult(claimed.Skip(offset).Take(waiting.Messages.Count).ToArray());
             offset += waiting.Messages.Count;
         }

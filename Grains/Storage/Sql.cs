@@ -21,6 +21,10 @@ internal static class Sql
     public static Task<int> ExecuteAsync(this NpgsqlConnection connection, string sql, params ReadOnlySpan<object?> values) =>
         ExecuteAndDisposeAsync(connection.Command(sql, values));
 
+    /// <summary>Whether PostgreSQL refused a statement for its data, rather than that a connection failed.</summary>
+    public static bool IsFaultOfOne(Exception error) => error is PostgresException { IsTransient: false } postgres
+        && !postgres.SqlState.StartsWith("57", StringComparison.Ordinal);
+
     private static async Task<int> ExecuteAndDisposeAsync(NpgsqlCommand command)
     {
         await using (command)

@@ -1,13 +1,21 @@
+using Marketplace.WebFrontend.Realtime.History;
+
 namespace Marketplace.WebFrontend.Live;
 
-/// <summary>What the server sends to a client of <c>/hubs/live</c>.</summary>
+/// <summary>
+/// What the server sends to a client of <c>/hubs/live</c>. What comes with a stamp is kept: the client names the last stamp of
+/// each channel in <c>Resume</c> when it comes back.
+/// </summary>
 public interface ILiveClient
 {
     /// <summary>Something was said in the room.</summary>
-    Task Chat(ChatMessage message);
+    Task Chat(HistoryStamp stamp, ChatMessage message);
 
     /// <summary>Something for this user, on all devices.</summary>
-    Task Notification(NotificationMessage message);
+    Task Notification(HistoryStamp stamp, NotificationMessage message);
+
+    /// <summary>What lies before the stamp is kept no longer: what the client shows of the channel must be loaded anew.</summary>
+    Task Reload(HistoryStamp stamp);
 
     /// <summary>Something for everyone, from the operators.</summary>
     Task Broadcast(BroadcastMessage message);

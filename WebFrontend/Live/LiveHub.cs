@@ -1,3 +1,4 @@
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
 
@@ -8,13 +9,11 @@ namespace Marketplace.WebFrontend.Live;
 /// a <see cref="HubException"/>, whose text reaches it; of anything else it learns only that the call failed.
 /// </summary>
 [Authorize]
-public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
+internal sealed class LiveHub(LiveChannels channels, IHubHistory<LiveHub> history, TimeProvider clock) : Hub<ILiveClient>
 {
-    /// <summary>The one room that is open until bookings open others.</summary>
-    public const string Lobby = "lobby";
-
     private const int ClientMessageIdLengthMax = 64;
     private const int TextLengthMax = 2_000;
+    private const int ResumeMax = 2; // a room and the inbox
     private const string RoomItem = "room";
 
     private string? Room
@@ -24,21 +23,8 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
     }
 
     /// <summary>Enters a room, and leaves the one the connection was in. What is said there after this returned is heard.</summary>
-    public async Task JoinRoom(string? room)
-    {
-        if (room != Lobby)
-        {
-            throw new HubException("This room is not open.");
-        }
-
-        if (Room is { } old && old != room)
-        {
-            await Groups.RemoveFromGroupAsync(Context.ConnectionId, Group(old));
-        }
-
-        await Groups.AddToGroupAsync(Context.ConnectionId, Group(room));
-        Room = room;
-    }
+    /// <returns>The room's last message so far.</returns>
+    public async Task<HistoryStamp> JoinRoom(string? room) => (await EnterAsync(room, after: null)).Stamp;
 
     /// <summary>Leaves a room. Leaving a room that the connection isn't in does nothing.</summary>
     public async Task LeaveRoom(string? room)
@@ -46,14 +32,17 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
         if (Room is { } current && current == room)
         {
             Room = null;
-            await Groups.RemoveFromGroupAsync(Context.ConnectionId, Group(current));
+            await history.LeaveAsync(Context.ConnectionId, LiveChannels.Room(current));
         }
     }
 
-    /// <summary>Says something in the room that the connection is in; everyone there is told, the sender too.</summary>
+    /// <summary>
+    /// Says something in the room that the connection is in; everyone there is told, the sender too. Returns when it is stored,
+    /// from when on nobody misses it. The same name again is the same message: a call that failed can be repeated.
+    /// </summary>
     /// <param name="clientMessageId">The sender's name for the message, 1 to 64 characters.</param>
     /// <param name="text">1 to 2000 characters.</param>
-    public async Task SendChat(string? clientMessageId, string? text)
+    public async Task<HistoryStamp> SendChat(string? clientMessageId, string? text)
     {
         if (clientMessageId is not { Length: >= 1 and <= ClientMessageIdLengthMax })
         {
@@ -70,8 +59,71 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
             throw new HubException("Join a room first.");
         }
 
-        await Clients.Group(Group(room)).Chat(new(room, Context.UserIdentifier!, clientMessageId, text, clock.GetUtcNow()));
+        var user = Context.UserIdentifier!;
+        var message = new ChatMessage(room, user, clientMessageId, text, clock.GetUtcNow());
+        return await history.PublishAsync(
+            LiveChannels.Room(room), $"{user}/{clientMessageId}", nameof(ILiveClient.Chat), [message], Context.ConnectionAborted);
     }
 
-    private static string Group(string room) => $"room/{room}";
+    /// <summary>
+    /// Follows channels from where the client has got to: a room (<c>room/…</c>, which it enters) and its inbox (<c>inbox</c>).
+    /// Returns when it was sent all that it missed; an answer that says reload means that some of it is kept no longer.
+    /// </summary>
+    /// <param name="points">For each channel its last stamp; without an epoch it begins now, and epoch 0 is the very beginning.</param>
+    public async Task<IReadOnlyList<HistoryJoined>> Resume(IReadOnlyList<ResumePoint?>? points)
+    {
+        if (points is not { Count: >= 1 and <= ResumeMax })
+        {
+            throw new HubException($"Resume takes 1 to {ResumeMax} channels.");
+        }
+
+        var joined = new List<HistoryJoined>();
+        foreach (var point in points)
+        {
+            joined.Add(await ResumeAsync(point));
+        }
+
+        return joined;
+    }
+
+    private Task<HistoryJoined> ResumeAsync(ResumePoint? point)
+    {
+        if (point?.Channel is not { } channel)
+        {
+            throw new HubException("A channel is missing.");
+        }
+
+        var after = string.IsNullOrEmpty(point.Epoch) ? null : new HistoryStamp(channel, point.Epoch, point.Number);
+        if (LiveChannels.IsInboxOf(channel, Context.UserIdentifier!))
+        {
+            return history.FollowAsync(
+                Context.ConnectionId, LiveChannels.Inbox(Context.UserIdentifier!), after, Context.ConnectionAborted);
+        }
+
+        return EnterAsync(LiveChannels.RoomOf(channel), after);
+    }
+
+    private async Task<HistoryJoined> EnterAsync(string? room, HistoryStamp? after)
+    {
+        if (!channels.IsOpen(room))
+        {
+            throw new HubException("This room is not open.");
+        }
+
+        if (Room is { } old && old != room)
+        {
+            Room = null;
+            await history.LeaveAsync(Context.ConnectionId, LiveChannels.Room(old));
+        }
+
+        var joined = await history.FollowAsync(Context.ConnectionId, LiveChannels.Room(room!), after, Context.ConnectionAborted);
+        Room = room;
+        return joined;
+    }
 }
+
+/// <summary>How far a client has got in a channel.</summary>
+/// <param name="Channel">The channel's name.</param>
+/// <param name="Epoch">Of its last stamp; null or empty to begin with the next message.</param>
+/// <param name="Number">Of its last stamp.</param>
+public sealed record ResumePoint(string? Channel, string? Epoch, long Number);

@@ -1,19 +1,26 @@
-using Microsoft.AspNetCore.SignalR;
+using Marketplace.Trouble;
+using Marketplace.WebFrontend.Realtime.History;
 
 namespace Marketplace.WebFrontend.Live;
 
-/// <summary>Tells users something while they are connected.</summary>
+/// <summary>Tells users something, now or when they come back.</summary>
 public interface INotifications
 {
     /// <summary>
-    /// Tells a user on all devices, on whichever frontends they are. That nobody is connected is no error. Throws
-    /// <see cref="Trouble.UnavailableException"/> when those who are could not be reached.
+    /// Puts a notification into a user's inbox; it reaches the devices that are connected and follow it, and the others when they
+    /// come back. Completes when it is stored.
     /// </summary>
+    /// <exception cref="UnavailableException">Not known to be stored.</exception>
     Task SendAsync(Guid userId, string text, CancellationToken cancellationToken);
 }
 
-internal sealed class Notifications(IHubContext<LiveHub, ILiveClient> hub, TimeProvider clock) : INotifications
+internal sealed class Notifications(IHubHistory<LiveHub> history, TimeProvider clock) : INotifications
 {
     public Task SendAsync(Guid userId, string text, CancellationToken cancellationToken) =>
-        hub.Clients.User(userId.ToString("D")).Notification(new(text, clock.GetUtcNow())).WaitAsync(cancellationToken);
+        history.PublishAsync(
+            LiveChannels.Inbox(userId.ToString("D")),
+            id: null,
+            nameof(ILiveClient.Notification),
+            [new NotificationMessage(text, clock.GetUtcNow())],
+            cancellationToken);
 }

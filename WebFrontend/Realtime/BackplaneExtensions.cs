@@ -1,3 +1,4 @@
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -27,7 +28,9 @@ public static class BackplaneExtensions
         services.AddHostedService(provider => provider.GetRequiredService<FrontendObserver>());
         services.AddHostedService(provider => provider.GetRequiredService<FrontendLink>());
         services.AddSingleton(typeof(HubPayloads<>));
+        services.AddSingleton(typeof(HistoryPayloads<>));
         services.AddSingleton(typeof(HubLifetimeManager<>), typeof(OrleansHubLifetimeManager<>));
+        services.AddSingleton(typeof(IHubHistory<>), typeof(HubHistory<>));
         return signalR;
     }
 }

@@ -15,6 +15,9 @@ internal static class BackplaneLimits
     /// <summary>Writes under way to one connection, whose reader is that far behind; past it the connection is aborted.</summary>
     public const int WritesUnderWayMax = 1_000;
 
+    /// <summary>Messages held for a connection while it is sent what it missed; past it the connection is aborted.</summary>
+    public const int HeldMessagesMax = 1_000;
+
     /// <summary>Publishers whose last message is remembered per channel; past it all are forgotten, the stamps count on.</summary>
     public const int PublishersMax = 1_000;
 

@@ -1,39 +1,13 @@
 using System.Collections.Concurrent;
+using Marketplace.WebFrontend.Realtime.History;
 
 namespace Marketplace.WebFrontend.Realtime;
 
-/// <summary>What a frontend's channels hand their messages to: the hub.</summary>
-internal interface IChannelReceiver
-{
-    /// <summary>Whether the message names a connection of this frontend. Quick: called inside an observer call.</summary>
-    bool Claims(Marketplace.Realtime.ChannelMessage message);
-
-    /// <summary>Writes the message to local listeners, without waiting for any of them.</summary>
-    void Receive(LocalChannel channel, Marketplace.Realtime.ChannelMessage message);
-}
-
-/// <summary>A channel that this frontend listens to.</summary>
-internal sealed class LocalChannel(string name, long change, IChannelReceiver receiver)
-{
-    public string Name => name;
-
-    /// <summary>The change that its <c>Listen</c> is called with, however often.</summary>
-    public long Change => change;
-
-    public IChannelReceiver Receiver => receiver;
-
-    /// <summary>Its connections by their ids.</summary>
-    public ConcurrentDictionary<string, LocalConnection> Connections { get; } = new(StringComparer.Ordinal);
-
-    /// <summary>Touched by the observer only, whose calls run one after another.</summary>
-    public RepeatFilter Seen { get; } = new(BackplaneLimits.PublishersMax);
-
-    /// <summary>Listened to for the process itself, with or without connections.</summary>
-    public bool IsPinned { get; set; }
-
-    /// <summary>Completes when the channel knows that this frontend listens.</summary>
-    public Task? Listening { get; set; }
-}
+/// <summary>A channel that nobody here listens to any more.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Change">The change to leave it with.</param>
+/// <param name="HasHistory">Which kind of channel it is.</param>
+internal readonly record struct ChannelLeft(string Name, long Change, bool HasHistory);
 
 /// <summary>
 /// The channels with a local listener, and the listeners. A channel is in the table before it is registered and until its
@@ -54,7 +28,8 @@ internal sealed class ChannelTable
     /// <summary>
     /// Adds a listener. The task completes when the channel knows; null means that the connection has gone.
     /// </summary>
-    public Task? Add(string name, LocalConnection connection, IChannelReceiver receiver, Func<LocalChannel, Task> listen)
+    public Task? Add(
+        string name, LocalConnection connection, IChannelReceiver receiver, Func<LocalChannel, Task> listen, bool hasHistory = false)
     {
         lock (_lock)
         {
@@ -63,7 +38,7 @@ internal sealed class ChannelTable
                 return null;
             }
 
-            var channel = GetOrAdd(name, receiver);
+            var channel = GetOrAdd(name, receiver, hasHistory);
             channel.Connections[connection.Id] = connection;
             connection.Channels.Add(name);
             return EnsureListening(channel, listen);
@@ -75,14 +50,14 @@ internal sealed class ChannelTable
     {
         lock (_lock)
         {
-            var channel = GetOrAdd(name, receiver);
+            var channel = GetOrAdd(name, receiver, hasHistory: false);
             channel.IsPinned = true;
             return EnsureListening(channel, listen);
         }
     }
 
-    /// <summary>Removes a listener. If it was the last one, the channel is to be left, with the change returned.</summary>
-    public long? Remove(string name, LocalConnection connection)
+    /// <summary>Removes a listener. If it was the last one, the channel that is to be left is returned.</summary>
+    public ChannelLeft? Remove(string name, LocalConnection connection)
     {
         lock (_lock)
         {
@@ -91,17 +66,17 @@ internal sealed class ChannelTable
     }
 
     /// <summary>Removes a connection that has gone from all its channels; returns those that are to be left, as above.</summary>
-    public IReadOnlyList<(string Name, long Change)> RemoveGone(LocalConnection connection)
+    public IReadOnlyList<ChannelLeft> RemoveGone(LocalConnection connection)
     {
         lock (_lock)
         {
             connection.IsGone = true;
-            var left = new List<(string, long)>();
+            var left = new List<ChannelLeft>();
             foreach (var name in connection.Channels.ToArray())
             {
-                if (RemoveLocked(name, connection) is { } change)
+                if (RemoveLocked(name, connection) is { } channel)
                 {
-                    left.Add((name, change));
+                    left.Add(channel);
                 }
             }
 
@@ -109,24 +84,24 @@ internal sealed class ChannelTable
         }
     }
 
-    private LocalChannel GetOrAdd(string name, IChannelReceiver receiver)
+    private LocalChannel GetOrAdd(string name, IChannelReceiver receiver, bool hasHistory)
     {
         if (!_channels.TryGetValue(name, out var channel))
         {
-            _channels[name] = channel = new(name, ++_change, receiver);
+            _channels[name] = channel = new(name, ++_change, receiver, hasHistory ? new LocalHistory() : null);
         }
 
         return channel;
     }
 
-    private long? RemoveLocked(string name, LocalConnection connection)
+    private ChannelLeft? RemoveLocked(string name, LocalConnection connection)
     {
         connection.Channels.Remove(name);
         return _channels.TryGetValue(name, out var channel)
             && channel.Connections.TryRemove(connection.Id, out _)
             && channel is { Connections.IsEmpty: true, IsPinned: false }
             && _channels.TryRemove(name, out _)
-                ? ++_change : null;
+                ? new(name, ++_change, channel.History is not null) : null;
     }
 
     private static Task EnsureListening(LocalChannel channel, Func<LocalChannel, Task> listen)

@@ -1,4 +1,5 @@
 using Marketplace.Realtime;
+using Marketplace.Realtime.History;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
@@ -25,17 +26,39 @@ internal sealed partial class FrontendLink(
         TryUntilDoneAsync(async () =>
         {
             var address = await AnnouncedAsync(cancellationToken);
-            await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
+            if (channel.History is { } history)
+            {
+                history.Begin(await grains.GetGrain<IHistoryGrain>(channel.Name).Listen(address, channel.Change, history.Known));
+            }
+            else
+            {
+                await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
+            }
+
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
 
+    /// <summary>Reads what came in a channel with history after a position.</summary>
+    public async Task<HistoryPage> ReadAsync(LocalChannel channel, HistoryPosition after, CancellationToken cancellationToken)
+    {
+        HistoryPage? page = null;
+        await TryUntilDoneAsync(async () =>
+        {
+            page = await grains.GetGrain<IHistoryGrain>(channel.Name).Read(after);
+            return true;
+        }, cancellationToken);
+        return page!;
+    }
+
     /// <summary>Listens no more. Not repeated: a channel that didn't hear learns it from the answer to its next message.</summary>
-    public void Leave(string channel, long change)
+    public void Leave(ChannelLeft left)
     {
         if (lease.Epoch is { } epoch)
         {
-            _ = grains.GetGrain<IChannelGrain>(channel).Leave(epoch, change).AsTask()
-                .ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
+            var told = left.HasHistory
+                ? grains.GetGrain<IHistoryGrain>(left.Name).Leave(epoch, left.Change)
+                : grains.GetGrain<IChannelGrain>(left.Name).Leave(epoch, left.Change);
+            _ = told.AsTask().ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
         }
     }
 
@@ -63,14 +86,14 @@ internal sealed partial class FrontendLink(
 
     private async Task KeepAnnouncedAsync(long epoch, CancellationToken cancellationToken)
     {
-        var isKnown = false;
+        long? knownSilos = null;
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var announced = await TryAnnounceAsync(epoch);
-            if (announced is not null && !isKnown)
+            var (announced, silos) = await TryAnnounceAsync(epoch);
+            if (announced is not null && silos != knownSilos)
             {
-                isKnown = true;
+                knownSilos = silos;
                 lock (_lock)
                 {
                     _announced.TrySetResult(announced);
@@ -84,23 +107,25 @@ internal sealed partial class FrontendLink(
         }
     }
 
-    private async Task<FrontendAddress?> TryAnnounceAsync(long epoch)
+    private async Task<(FrontendAddress? Announced, long Silos)> TryAnnounceAsync(long epoch)
     {
         try
         {
             _reference ??= grains.CreateObjectReference<IFrontendObserver>(observer);
             var address = new FrontendAddress(epoch, _reference);
-            await grains.GetGrain<IFrontendDirectoryGrain>(0).Announce(address);
-            return address;
+            return (address, await grains.GetGrain<IFrontendDirectoryGrain>(0).Announce(address));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
             LogNotAnnounced(error, epoch);
-            return null;
+            return default;
         }
     }
 
-    /// <summary>What was listened to under an earlier lease is unknown under this one.</summary>
+    /// <summary>
+    /// What was listened to under an earlier lease is unknown under this one; what a dead silo's channels had yet to send, or knew
+    /// of their listeners, is lost with it.
+    /// </summary>
     private async Task ListenAnewAsync(long epoch, CancellationToken cancellationToken)
     {
         try

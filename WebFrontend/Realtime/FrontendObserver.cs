@@ -1,7 +1,9 @@
 using System.Threading.Channels;
 using Marketplace.Realtime;
+using Marketplace.Realtime.History;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Realtime;
@@ -24,9 +26,12 @@ internal sealed partial class FrontendObserver(
     /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then
     /// answers one of its connections finds them in that order.
     /// </summary>
-    public void Post(LocalConnection connection, SerializedHubMessage message)
+    public void Post(LocalConnection connection, SerializedHubMessage message) => Post(() => connection.Write(message));
+
+    /// <summary>Lets the reader do something after whatever was taken over before.</summary>
+    public void Post(Action action)
     {
-        if (!_inbox.Writer.TryWrite(() => connection.Write(message)))
+        if (!_inbox.Writer.TryWrite(action))
         {
             throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
         }
@@ -56,6 +61,11 @@ internal sealed partial class FrontendObserver(
             return new(DeliveryVerdict.NotListening, []);
         }
 
+        return channel.History is { } history ? TakeKept(delivery, channel, history) : TakePassing(delivery, channel);
+    }
+
+    private DeliveryAnswer TakePassing(ChannelDelivery delivery, LocalChannel channel)
+    {
         var claimed = new bool[delivery.Messages.Count];
         for (var i = 0; i < claimed.Length; i++)
         {
@@ -75,6 +85,44 @@ internal sealed partial class FrontendObserver(
         }
 
         return new(DeliveryVerdict.Taken, claimed);
+    }
+
+    private DeliveryAnswer TakeKept(ChannelDelivery delivery, LocalChannel channel, LocalHistory history)
+    {
+        if (delivery.IsAfterLoss)
+        {
+            var before = new HistoryPosition(delivery.ChannelEpoch, delivery.Messages[0].Number - 1);
+            if (history.Judge(before with { Number = before.Number + 1 }) is HistoryOffer.Missing)
+            {
+                if (!_inbox.Writer.TryWrite(() => channel.Receiver.ReceiveLoss(channel, before)))
+                {
+                    return new(DeliveryVerdict.Busy, []);
+                }
+
+                history.Take(before);
+            }
+        }
+
+        foreach (var message in delivery.Messages)
+        {
+            var position = new HistoryPosition(delivery.ChannelEpoch, message.Number);
+            switch (history.Judge(position))
+            {
+                case HistoryOffer.Repeat:
+                    continue;
+                case HistoryOffer.Missing:
+                    return new(DeliveryVerdict.Missing, [], history.Known ?? default);
+            }
+
+            if (!_inbox.Writer.TryWrite(() => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)))
+            {
+                return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
+            }
+
+            history.Take(position);
+        }
+
+        return new(DeliveryVerdict.Taken, new bool[delivery.Messages.Count]);
     }
 
     private async Task ReadAsync()

@@ -1,3 +1,4 @@
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Realtime;
@@ -13,6 +14,9 @@ internal sealed class LocalConnection(HubConnectionContext context)
 
     /// <summary>The channels it listens to; under the table's lock.</summary>
     public HashSet<string> Channels { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Channels with history that it follows, by their names; the inbox reader's. Null until it follows one.</summary>
+    public Dictionary<string, HistoryFollower>? Following { get; set; }
 
     /// <summary>It has disconnected and may join nothing any more; under the table's lock.</summary>
     public bool IsGone { get; set; }

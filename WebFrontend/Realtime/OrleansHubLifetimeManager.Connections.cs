@@ -105,9 +105,9 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
 
         void Leave()
         {
-            if (_channels.Remove(channel, connection) is { } change)
+            if (_channels.Remove(channel, connection) is { } left)
             {
-                _link.Leave(channel, change);
+                _link.Leave(left);
             }
         }
     }

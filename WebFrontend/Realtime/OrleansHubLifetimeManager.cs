@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Marketplace.Realtime;
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 
@@ -25,6 +26,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly FrontendLink _link;
     private readonly FrontendObserver _inbox;
     private readonly HubPayloads<THub> _payloads;
+    private readonly HistoryPayloads<THub> _history;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
 
@@ -34,10 +36,12 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         FrontendLink link,
         FrontendObserver inbox,
         HubPayloads<THub> payloads,
+        HistoryPayloads<THub> history,
         TimeProvider clock,
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
-        (_channels, _publisher, _link, _inbox, _payloads, _logger) = (channels, publisher, link, inbox, payloads, logger);
+        (_channels, _publisher, _link, _inbox, _payloads, _history, _logger) =
+            (channels, publisher, link, inbox, payloads, history, logger);
         _requests = new(_names, publisher, link, channels, clock);
     }
 
@@ -160,15 +164,16 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private Task<Published> SendAsync(string channel, ChannelMessage message, CancellationToken cancellationToken) =>
         _publisher.PublishAsync(channel, message, cancellationToken);
 
-    private Task ListenAsync(string channel, LocalConnection connection) =>
-        _channels.Add(channel, connection, this, name => _link.ListenAsync(name, CancellationToken.None)) ?? Task.CompletedTask;
+    public Task ListenAsync(string channel, LocalConnection connection, bool hasHistory = false) =>
+        _channels.Add(channel, connection, this, added => _link.ListenAsync(added, CancellationToken.None), hasHistory)
+            ?? Task.CompletedTask;
 
     private void Forget(LocalConnection connection)
     {
         _connections.TryRemove(connection.Id, out _);
-        foreach (var (channel, change) in _channels.RemoveGone(connection))
+        foreach (var channel in _channels.RemoveGone(connection))
         {
-            _link.Leave(channel, change);
+            _link.Leave(channel);
         }
     }
 }

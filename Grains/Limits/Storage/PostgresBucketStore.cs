@@ -1,4 +1,5 @@
 using Marketplace.Grains.Limits.Pools;
+using Marketplace.Grains.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -35,9 +36,9 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
     public PostgresBucketStore(NpgsqlDataSource dataSource, LimitMeters? meters = null)
     {
         _dataSource = dataSource;
-        _reads = new(ReadBatchAsync, IsFaultOfOne, meters?.Batches("read"));
-        _opens = new(OpenBatchAsync, IsFaultOfOne, meters?.Batches("open"));
-        _writes = new(WriteBatchAsync, IsFaultOfOne, meters?.Batches("write"));
+        _reads = new(ReadBatchAsync, Sql.IsFaultOfOne, meters?.Batches("read"));
+        _opens = new(OpenBatchAsync, Sql.IsFaultOfOne, meters?.Batches("open"));
+        _writes = new(WriteBatchAsync, Sql.IsFaultOfOne, meters?.Batches("write"));
     }
 
     public ValueTask<BucketRow?> ReadAsync(string key) => _reads.ExecuteAsync(key);
@@ -121,8 +122,4 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
 
         return rows;
     }
-
-    /// <summary>A statement that PostgreSQL refused for its data, rather than a connection that failed.</summary>
-    private static bool IsFaultOfOne(Exception error) => error is PostgresException { IsTransient: false } postgres
-        && !postgres.SqlState.StartsWith("57", StringComparison.Ordinal);
 }

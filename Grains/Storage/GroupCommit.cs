@@ -1,7 +1,7 @@
 using System.Threading.Channels;
 using Marketplace.Trouble;
 
-namespace Marketplace.Grains.Limits.Storage;
+namespace Marketplace.Grains.Storage;
 
 /// <summary>
 /// Collects operations that arrive while earlier ones are under way and carries out many of them in one round trip; each
@@ -45,7 +45,7 @@ internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
         var pending = new Pending(operation);
         return _waiting.Writer.TryWrite(pending)
             ? new(pending.Task)
-            : throw new UnavailableException($"More than {WaitingMax} bucket operations wait for PostgreSQL, or the silo is stopping.");
+            : throw new UnavailableException($"More than {WaitingMax} operations of one kind wait for PostgreSQL, or the silo is stopping.");
     }
 
     public async ValueTask DisposeAsync()

@@ -1,0 +1,172 @@
+using Marketplace.Realtime;
+using Marketplace.Realtime.History;
+using Marketplace.Trouble;
+using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.SignalR;
+
+namespace Marketplace.WebFrontend.Realtime.History;
+
+// How a client that comes back gets what it missed, in order and once, while new messages arrive.
+//
+// All writing to connections is done by one reader (FrontendObserver), which also does what is posted to it, in between. So:
+//
+//   1. the frontend listens to the channel: what comes after position P will come through the inbox
+//   2. posted: the connection follows from W, the last message the reader has handed on (or P); what comes after W is held
+//   3. what lies between the client's stamp and W is read from the channel and posted, page by page; it is all stored, since W is
+//   4. posted: what was held goes on
+//
+// A follower drops whatever isn't after its last message, so that neither an overlap nor a client that was further than this
+// frontend gets anything twice.
+internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
+{
+    private const int NameLengthMax = 200;
+
+    private readonly ChannelNames _names = new(typeof(THub).FullName!);
+    private readonly OrleansHubLifetimeManager<THub> _hub;
+    private readonly ChannelTable _channels;
+    private readonly FrontendLink _link;
+    private readonly FrontendObserver _inbox;
+    private readonly HistoryPayloads<THub> _payloads;
+    private readonly IFrontendLease _lease;
+    private readonly TimeProvider _clock;
+    private readonly OrderedLanes<HistoryItem, HistoryPosition> _lanes;
+
+    public HubHistory(
+        HubLifetimeManager<THub> hub,
+        ChannelTable channels,
+        FrontendLink link,
+        FrontendObserver inbox,
+        HistoryPayloads<THub> payloads,
+        IGrainFactory grains,
+        IFrontendLease lease,
+        TimeProvider clock)
+    {
+        (_hub, _channels, _link, _inbox) = ((OrleansHubLifetimeManager<THub>)hub, channels, link, inbox);
+        (_payloads, _lease, _clock) = (payloads, lease, clock);
+        _lanes = new(
+            async (channel, items) => await grains.GetGrain<IHistoryGrain>(channel).Append(items), ClusterTrouble.IsTransient, clock);
+    }
+
+    public async Task<HistoryStamp> PublishAsync(
+        string channel, string? id, string method, object?[] arguments, CancellationToken cancellationToken)
+    {
+        CheckLength(channel, NameLengthMax, nameof(channel));
+        CheckLength(id ??= Guid.NewGuid().ToString("N"), HistoryItem.IdLengthMax, nameof(id));
+        var item = new HistoryItem(id, new(method, _payloads.Serialize(arguments)));
+        await _lease.EnsureHeldAsync(_clock, cancellationToken);
+        var position = await _lanes.SendAsync(_names.History(channel), () => item).WaitAsync(cancellationToken);
+        return HistoryPayloads<THub>.ToStamp(channel, position);
+    }
+
+    public async Task<HistoryJoined> FollowAsync(
+        string connectionId, string channel, HistoryStamp? after, CancellationToken cancellationToken)
+    {
+        CheckLength(channel, NameLengthMax, nameof(channel));
+        var connection = _hub.Find(connectionId) ?? throw new UnavailableException($"Connection {connectionId} has gone.");
+        var name = _names.History(channel);
+        try
+        {
+            await _hub.ListenAsync(name, connection, hasHistory: true).WaitAsync(cancellationToken);
+            var local = _channels.Find(name) ?? throw new UnavailableException($"Connection {connectionId} has gone.");
+            var at = await BeginAsync(local, connection, isCatchingUp: after is not null).WaitAsync(cancellationToken);
+            if (after is null)
+            {
+                return new(HistoryPayloads<THub>.ToStamp(channel, at), IsReload: false);
+            }
+
+            var from = HistoryPayloads<THub>.ToPosition(after);
+            var isComplete = from is { } known && await CatchUpAsync(local, connection, known, at, cancellationToken);
+            var end = isComplete && from!.Value.Number > at.Number ? from.Value : at; // it was further than this frontend
+            await PostAsync(() => connection.Following!.GetValueOrDefault(name)?.GoOn(end)).WaitAsync(cancellationToken);
+            return new(HistoryPayloads<THub>.ToStamp(channel, end), IsReload: !isComplete);
+        }
+        catch
+        {
+            await LeaveAsync(connectionId, channel);
+            throw;
+        }
+    }
+
+    public async Task LeaveAsync(string connectionId, string channel)
+    {
+        if (_hub.Find(connectionId) is not { } connection)
+        {
+            return;
+        }
+
+        var name = _names.History(channel);
+        if (_channels.Remove(name, connection) is { } left)
+        {
+            _link.Leave(left);
+        }
+
+        await PostAsync(() => connection.Following?.Remove(name));
+    }
+
+    private Task<HistoryPosition> BeginAsync(LocalChannel channel, LocalConnection connection, bool isCatchingUp)
+    {
+        var begun = new TaskCompletionSource<HistoryPosition>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _inbox.Post(() =>
+        {
+            var at = channel.History!.Written;
+            connection.Following ??= new(StringComparer.Ordinal);
+            connection.Following[channel.Name] = new(connection, at, isCatchingUp);
+            begun.SetResult(at);
+        });
+        return begun.Task;
+    }
+
+    /// <summary>Writes what lies between two positions to the connection; false if some of it is kept no longer.</summary>
+    private async Task<bool> CatchUpAsync(
+        LocalChannel channel, LocalConnection connection, HistoryPosition from, HistoryPosition to, CancellationToken cancellationToken)
+    {
+        var name = _names.HistoryOf(channel.Name);
+        while (from != to)
+        {
+            var page = await _link.ReadAsync(channel, from, cancellationToken);
+            if (page.IsLost || page.End.Epoch != to.Epoch)
+            {
+                return false;
+            }
+
+            var missed = page.Messages.TakeWhile(message => message.Number <= to.Number).ToArray();
+            if (missed.Length == 0)
+            {
+                return from.Number >= to.Number ? true : throw new UnavailableException($"Channel {name}: its activation is behind; another takes over.");
+            }
+
+            await PostAsync(() =>
+            {
+                foreach (var message in missed)
+                {
+                    var position = new HistoryPosition(to.Epoch, message.Number);
+                    var stamp = HistoryPayloads<THub>.ToStamp(name, position);
+                    connection.Write(_payloads.ToHubMessage(stamp, (HistoryMessage)message.Message));
+                }
+            });
+            from = new(to.Epoch, missed[^1].Number);
+        }
+
+        return true;
+    }
+
+    private Task PostAsync(Action action)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _inbox.Post(() =>
+        {
+            action();
+            done.SetResult();
+        });
+        return done.Task;
+    }
+
+    private static void CheckLength(string text, int lengthMax, string name)
+    {
+        if (text is not { Length: >= 1 } || text.Length > lengthMax)
+        {
+            throw new ArgumentException($"Must have 1 to {lengthMax} characters.", name);
+        }
+    }
+}
