@@ -87,43 +87,11 @@ internal sealed partial class FrontendObserver(
         return new(DeliveryVerdict.Taken, claimed);
     }
 
-    private DeliveryAnswer TakeKept(ChannelDelivery delivery, LocalChannel channel, LocalHistory history)
-    {
-        if (delivery.IsAfterLoss)
-        {
-            var before = new HistoryPosition(delivery.ChannelEpoch, delivery.Messages[0].Number - 1);
-            if (history.Judge(before with { Number = before.Number + 1 }) is HistoryOffer.Missing)
-            {
-                if (!_inbox.Writer.TryWrite(() => channel.Receiver.ReceiveLoss(channel, before)))
-                {
-                    return new(DeliveryVerdict.Busy, []);
-                }
-
-                history.Take(before);
-            }
-        }
-
-        foreach (var message in delivery.Messages)
-        {
-            var position = new HistoryPosition(delivery.ChannelEpoch, message.Number);
-            switch (history.Judge(position))
-            {
-                case HistoryOffer.Repeat:
-                    continue;
-                case HistoryOffer.Missing:
-                    return new(DeliveryVerdict.Missing, [], history.Known ?? default);
-            }
-
-            if (!_inbox.Writer.TryWrite(() => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)))
-            {
-                return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
-            }
-
-            history.Take(position);
-        }
-
-        return new(DeliveryVerdict.Taken, new bool[delivery.Messages.Count]);
-    }
+    private DeliveryAnswer TakeKept(ChannelDelivery delivery, LocalChannel channel, LocalHistory history) => history.Take(
+        delivery,
+        before => _inbox.Writer.TryWrite(() => channel.Receiver.ReceiveLoss(channel, before)),
+        (position, message) => _inbox.Writer.TryWrite(
+            () => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)));
 
     private async Task ReadAsync()
     {

@@ -37,10 +37,12 @@ internal sealed class LiveClient : IAsyncDisposable
             _isClosed = true;
             return Task.CompletedTask;
         };
-        foreach (var name in new[] { "Chat", "Notification", "Broadcast" })
+        foreach (var name in new[] { "Chat", "Notification" })
         {
-            _connection.On<JsonObject>(name, message => _heard.GetOrAdd(name, _ => new()).Enqueue((string)message["text"]!));
+            _connection.On<JsonObject, JsonObject>(name, (_, message) => Keep(name, message));
         }
+
+        _connection.On<JsonObject>("Broadcast", message => Keep("Broadcast", message));
     }
 
     /// <summary>101 if it got in; the status of the refusal, of the negotiation or of the upgrade; 0 if the connection broke.</summary>
@@ -98,6 +100,8 @@ internal sealed class LiveClient : IAsyncDisposable
     }
 
     public int Count(string name) => _heard.TryGetValue(name, out var queue) ? queue.Count : 0;
+
+    private void Keep(string name, JsonObject message) => _heard.GetOrAdd(name, _ => new()).Enqueue((string)message["text"]!);
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 

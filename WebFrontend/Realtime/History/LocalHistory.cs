@@ -1,19 +1,7 @@
+using Marketplace.Realtime;
 using Marketplace.Realtime.History;
 
 namespace Marketplace.WebFrontend.Realtime.History;
-
-/// <summary>What a delivery's number is to this frontend.</summary>
-internal enum HistoryOffer
-{
-    /// <summary>The one after the last.</summary>
-    Next,
-
-    /// <summary>It had this one before.</summary>
-    Repeat,
-
-    /// <summary>There is something before it that it hasn't got.</summary>
-    Missing,
-}
 
 /// <summary>How far this frontend has got in a channel's history.</summary>
 internal sealed class LocalHistory
@@ -64,8 +52,50 @@ internal sealed class LocalHistory
         }
     }
 
-    /// <summary>Judges a number without taking it.</summary>
-    public HistoryOffer Judge(HistoryPosition offered)
+    /// <summary>Takes what is new of a delivery, in order and without a gap.</summary>
+    /// <param name="delivery">Of this channel.</param>
+    /// <param name="queueLoss">Queues word of what is gone for good, up to a position; false when the queue is full.</param>
+    /// <param name="queue">Queues a message; false when the queue is full.</param>
+    public DeliveryAnswer Take(
+        ChannelDelivery delivery, Func<HistoryPosition, bool> queueLoss, Func<HistoryPosition, NumberedMessage, bool> queue)
+    {
+        if (delivery.IsAfterLoss && Judge(PositionOf(delivery, 0)) is HistoryOffer.Missing)
+        {
+            var before = new HistoryPosition(delivery.ChannelEpoch, delivery.Messages[0].Number - 1);
+            if (!queueLoss(before))
+            {
+                return new(DeliveryVerdict.Busy, []);
+            }
+
+            Know(before);
+        }
+
+        for (var i = 0; i < delivery.Messages.Count; i++)
+        {
+            var position = PositionOf(delivery, i);
+            switch (Judge(position))
+            {
+                case HistoryOffer.Repeat:
+                    continue;
+                case HistoryOffer.Missing:
+                    return new(DeliveryVerdict.Missing, [], Known ?? default);
+            }
+
+            if (!queue(position, delivery.Messages[i]))
+            {
+                return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
+            }
+
+            Know(position);
+        }
+
+        return new(DeliveryVerdict.Taken, new bool[delivery.Messages.Count]);
+    }
+
+    private static HistoryPosition PositionOf(ChannelDelivery delivery, int index) =>
+        new(delivery.ChannelEpoch, delivery.Messages[index].Number);
+
+    private HistoryOffer Judge(HistoryPosition offered)
     {
         lock (_lock)
         {
@@ -80,11 +110,24 @@ internal sealed class LocalHistory
         }
     }
 
-    public void Take(HistoryPosition taken)
+    private void Know(HistoryPosition position)
     {
         lock (_lock)
         {
-            _known = taken;
+            _known = position;
         }
+    }
+
+    /// <summary>What a delivery's number is to this frontend.</summary>
+    private enum HistoryOffer
+    {
+        /// <summary>The one after the last.</summary>
+        Next,
+
+        /// <summary>It had this one before.</summary>
+        Repeat,
+
+        /// <summary>There is something before it that it hasn't got.</summary>
+        Missing,
     }
 }

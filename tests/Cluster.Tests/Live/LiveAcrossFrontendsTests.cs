@@ -19,6 +19,7 @@ public sealed class LiveAcrossFrontendsTests(ClusterFixture fixture) : SharedClu
 
         await sender.InvokeAsync("JoinRoom", "lobby");
         await listener.InvokeAsync("JoinRoom", "lobby");
+        await listener.InvokeAsync("Resume", [new[] { new { channel = "inbox" } }]);
         await sender.InvokeAsync("SendChat", "m-1", "To the lobby");
         await PostAsync(asOperator, "notifications", new { userId = user.Id, text = "To one user" });
         await PostAsync(asOperator, "broadcast", new { text = "To everyone" });

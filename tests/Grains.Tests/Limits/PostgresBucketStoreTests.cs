@@ -1,4 +1,5 @@
 using Marketplace.Grains.Limits.Storage;
+using Marketplace.Testing;
 using Npgsql;
 
 namespace Grains.Tests.Limits;

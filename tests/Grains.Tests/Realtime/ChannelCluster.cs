@@ -1,8 +1,12 @@
 using Marketplace.Frontends;
 using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
+using Marketplace.Grains.Realtime.History;
 using Marketplace.Realtime;
+using Marketplace.Realtime.History;
+using Marketplace.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Orleans.Configuration;
 using Orleans.Storage;
 using Orleans.TestingHost;
@@ -13,6 +17,9 @@ namespace Grains.Tests.Realtime;
 public sealed class ChannelCluster : IAsyncLifetime
 {
     private InProcessTestCluster _cluster = null!;
+    private NpgsqlDataSource _database = null!;
+
+    public const int HistoryMessagesMax = 400;
 
     public IGrainFactory Grains => _cluster.Client;
 
@@ -23,6 +30,7 @@ public sealed class ChannelCluster : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var storage = new SharedStorage();
+        _database = await TestDatabase.CreateAsync();
         var builder = new InProcessTestClusterBuilder(initialSilosCount: 2);
         builder.ConfigureSilo((_, silo) =>
         {
@@ -30,6 +38,8 @@ public sealed class ChannelCluster : IAsyncLifetime
             silo.AddDistributedGrainDirectory();
 #pragma warning restore ORLEANSEXP003
             silo.AddFrontendLeases().AddRealtime();
+            silo.Services.AddSingleton(_database);
+            silo.Services.Configure<HistorySettings>(history => history.MessagesMax = HistoryMessagesMax);
             silo.Services.AddKeyedSingleton<IGrainStorage>("Default", storage);
             silo.Services.AddSingleton<IGrainStorage>(storage);
             silo.Configure<FrontendLeaseSettings>(leases => leases.Term = TimeSpan.FromMinutes(2));
@@ -45,19 +55,45 @@ public sealed class ChannelCluster : IAsyncLifetime
         await _cluster.DeployAsync();
     }
 
-    public async ValueTask DisposeAsync() => await _cluster.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _cluster.DisposeAsync();
+        await _database.DisposeAsync();
+    }
 
     /// <summary>A frontend with a lease that is known to the directory.</summary>
     internal async Task<TestFrontend> StartFrontendAsync()
     {
         var frontend = new TestFrontend();
-        var term = await Leases.Register(new("test"));
-        frontend.Address = new(term.Epoch, Grains.CreateObjectReference<IFrontendObserver>(frontend));
-        await Directory.Announce(frontend.Address);
+        frontend.Address = await StartFrontendAsync(frontend);
         return frontend;
     }
 
+    internal async Task<FrontendAddress> StartFrontendAsync(IFrontendObserver frontend)
+    {
+        var term = await Leases.Register(new("test"));
+        var address = new FrontendAddress(term.Epoch, Grains.CreateObjectReference<IFrontendObserver>(frontend));
+        await Directory.Announce(address);
+        return address;
+    }
+
+    /// <summary>Makes a frontend, and no other, known to whatever directory there is now.</summary>
+    internal async Task AnnounceAsync(FrontendAddress frontend)
+    {
+        foreach (var other in (await Leases.GetLive()).Where(lease => lease.Epoch != frontend.Epoch))
+        {
+            await Leases.Release(other.Epoch);
+        }
+
+        await Directory.Announce(frontend);
+    }
+
     internal IChannelGrain NewChannel() => Grains.GetGrain<IChannelGrain>($"test/group/{Guid.NewGuid():N}");
+
+    internal IHistoryGrain NewHistory() => Grains.GetGrain<IHistoryGrain>($"test/history/{Guid.NewGuid():N}");
+
+    /// <summary>The table, as a silo would see it that nobody has told of the others.</summary>
+    internal IHistoryStore NewStore() => new PostgresHistoryStore(_database);
 
     /// <summary>As kill -9: nothing on the silo that holds the grain is told or handed over.</summary>
     internal async Task KillSiloOfAsync(IAddressable grain)

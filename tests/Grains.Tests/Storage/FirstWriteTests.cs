@@ -1,4 +1,5 @@
 using Marketplace.Grains.Storage;
+using Marketplace.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Orleans.Storage;

@@ -1,4 +1,5 @@
 using Marketplace.Grains.Users;
+using Marketplace.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;

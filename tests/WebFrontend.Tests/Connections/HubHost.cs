@@ -4,6 +4,7 @@ using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
 using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
+using Marketplace.Testing;
 using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Live;
@@ -12,6 +13,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Orleans.TestingHost;
 
 namespace WebFrontend.Tests.Connections;
@@ -22,23 +24,27 @@ internal sealed class HubHost : IAsyncDisposable
     private readonly InProcessTestCluster _cluster;
     private readonly List<WebApplication> _frontends = [];
 
-    private HubHost(InProcessTestCluster cluster) => _cluster = cluster;
+    private readonly NpgsqlDataSource _database;
+
+    private HubHost(InProcessTestCluster cluster, NpgsqlDataSource database) => (_cluster, _database) = (cluster, database);
 
     public IGrainFactory Grains => _cluster.Client;
 
     public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000)
     {
+        var database = await TestDatabase.CreateAsync();
         var builder = new InProcessTestClusterBuilder(1);
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer()).AddStorageTrouble()
                 .AddConnections().AddRealtime();
+            silo.Services.AddSingleton(database);
             silo.Services.Configure<FrontendLeaseSettings>(ShortTerms);
             silo.Services.Configure<ConnectionSettings>(settings => (settings.PerUser, settings.Total) = (perUser, total));
         });
         var cluster = builder.Build();
         await cluster.DeployAsync();
-        return new HubHost(cluster);
+        return new HubHost(cluster, database);
     }
 
     public async Task<WebApplication> StartFrontendAsync()
@@ -101,6 +107,7 @@ internal sealed class HubHost : IAsyncDisposable
         }
 
         await _cluster.DisposeAsync();
+        await _database.DisposeAsync();
     }
 
     private static void ShortTerms(FrontendLeaseSettings settings)

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Marketplace.WebFrontend.Live;
+using Marketplace.WebFrontend.Realtime.History;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
@@ -114,10 +115,12 @@ internal sealed class LiveClient : IAsyncDisposable
     private LiveClient(HubConnection connection)
     {
         Connection = connection;
-        foreach (var name in new[] { "Chat", "Notification", "Broadcast" })
+        foreach (var name in new[] { "Chat", "Notification" })
         {
-            connection.On<JsonObject>(name, message => _received.GetOrAdd(name, _ => new()).Enqueue(message));
+            connection.On<HistoryStamp, JsonObject>(name, (_, message) => Keep(name, message));
         }
+
+        connection.On<JsonObject>("Broadcast", message => Keep("Broadcast", message));
     }
 
     public HubConnection Connection { get; }
@@ -129,8 +132,11 @@ internal sealed class LiveClient : IAsyncDisposable
                 options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken))
             .Build());
         await client.Connection.StartAsync();
+        await client.Connection.InvokeAsync("Resume", new[] { new ResumePoint("inbox", null, 0) });
         return client;
     }
+
+    private void Keep(string name, JsonObject message) => _received.GetOrAdd(name, _ => new()).Enqueue(message);
 
     public ValueTask DisposeAsync() => Connection.DisposeAsync();
 

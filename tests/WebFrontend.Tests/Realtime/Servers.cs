@@ -4,6 +4,7 @@ using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
 using Marketplace.Hosting.Settings;
+using Marketplace.Testing;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Realtime;
@@ -16,6 +17,7 @@ using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace WebFrontend.Tests.Realtime;
 
@@ -40,6 +42,9 @@ public abstract class Servers : IAsyncLifetime
     /// <summary>The hub as code outside of it sees it, on one of the servers.</summary>
     public IHubContext<TestHub> Hub(int server) =>
         _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
+
+    /// <summary>Services of one of the servers.</summary>
+    public IServiceProvider Services(int server) => _apps[server % Count].Services;
 
     /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
     public async Task<TestClient> ConnectAsync(int server, string? user = null)
@@ -82,10 +87,12 @@ public sealed class BuiltInServer : Servers
 public sealed class OrleansServers : Servers
 {
     private IHost _silo = null!;
+    private NpgsqlDataSource _database = null!;
 
     public override async ValueTask InitializeAsync()
     {
         var (siloPort, gatewayPort) = (FreePort(), FreePort());
+        _database = await TestDatabase.CreateAsync();
         var silo = Host.CreateApplicationBuilder();
         silo.Logging.SetMinimumLevel(LogLevel.Warning);
         silo.UseOrleans(orleans => orleans
@@ -93,6 +100,7 @@ public sealed class OrleansServers : Servers
             .AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer())
             .AddFrontendLeases()
             .AddRealtime());
+        silo.Services.AddSingleton(_database);
         _silo = silo.Build();
         await _silo.StartAsync();
         for (var i = 0; i < 3; i++)
@@ -112,6 +120,7 @@ public sealed class OrleansServers : Servers
         await base.DisposeAsync();
         await _silo.StopAsync();
         _silo.Dispose();
+        await _database.DisposeAsync();
     }
 
     private static int FreePort()

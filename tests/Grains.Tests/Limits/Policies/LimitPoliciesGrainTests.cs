@@ -1,4 +1,5 @@
 using Marketplace.Limits;
+using Marketplace.Testing;
 using Npgsql;
 
 namespace Grains.Tests.Limits.Policies;

@@ -1,12 +1,11 @@
 using Marketplace.Hosting.Database;
-using Marketplace.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
-namespace Grains.Tests;
+namespace Marketplace.Testing;
 
 /// <summary>A database of its own, with the service's schema.</summary>
-internal static class TestDatabase
+public static class TestDatabase
 {
     public static async Task<NpgsqlDataSource> CreateAsync()
     {
