@@ -1,6 +1,5 @@
 using System.Text;
 using Marketplace.Grains.Storage;
-using Marketplace.Realtime.History;
 using Npgsql;
 using NpgsqlTypes;
 

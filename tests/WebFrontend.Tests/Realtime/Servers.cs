@@ -43,15 +43,17 @@ public abstract class Servers : IAsyncLifetime
     public IHubContext<TestHub> Hub(int server) =>
         _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
 
+    /// <summary>The base address of one of the servers.</summary>
+    public string AddressOf(int server) => _apps[server % Count].Services.GetRequiredService<IServer>().Features
+        .Get<IServerAddressesFeature>()!.Addresses.Single();
+
     /// <summary>Services of one of the servers.</summary>
     public IServiceProvider Services(int server) => _apps[server % Count].Services;
 
     /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
     public async Task<TestClient> ConnectAsync(int server, string? user = null)
     {
-        var address = _apps[server % Count].Services.GetRequiredService<IServer>().Features
-            .Get<IServerAddressesFeature>()!.Addresses.Single();
-        var connection = new HubConnectionBuilder().WithUrl($"{address}/hub?user={user}").Build();
+        var connection = new HubConnectionBuilder().WithUrl($"{AddressOf(server)}/hub?user={user}").Build();
         var client = new TestClient(connection);
         await connection.StartAsync();
         return client;
@@ -67,6 +69,7 @@ public abstract class Servers : IAsyncLifetime
         configure(builder);
         var app = builder.Build();
         app.MapHub<TestHub>("/hub");
+        app.MapHub<HistoryHub>("/history");
         await app.StartAsync();
         _apps.Add(app);
     }
