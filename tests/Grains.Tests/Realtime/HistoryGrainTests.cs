@@ -1,5 +1,4 @@
 using System.Text;
-using Marketplace.Realtime;
 using Marketplace.Realtime.History;
 
 namespace Grains.Tests.Realtime;
