@@ -24,8 +24,8 @@ public sealed partial class DependencyTests
 
     /// <summary>Limits and Realtime could be lifted out as libraries.</summary>
     [Theory]
-    [InlineData("Limits", "Trouble", "Hosting", "Frontends")]
-    [InlineData("Realtime", "Trouble", "Hosting", "Frontends")]
+    [InlineData("Limits", "Trouble", "Hosting", "Frontends", "Storage")]
+    [InlineData("Realtime", "Trouble", "Hosting", "Frontends", "Storage")]
     public void A_feature_that_is_a_library_knows_nothing_of_the_marketplace(string feature, params string[] mayKnow)
     {
         var files = Projects.Select(project => Path.Combine(project, feature))
