@@ -38,6 +38,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                 ["Limits__Policies__general__Trouble"] = "Deny", // what is killed here must never cost exactness
                 ["Mail__Directory"] = MailDirectory,
                 ["Users__Operators__0"] = Operator,
+                ["Live__OpenRooms"] = "true",
             },
         },
         TextWriter.Null);
