@@ -19,6 +19,12 @@ public sealed record ChannelNames(string Hub)
     /// <summary>The name that <see cref="History"/> was given.</summary>
     public string HistoryOf(string key) => key[History("").Length..];
 
+    /// <summary>A place in which users are present, see <see cref="Realtime.Presence.IPresenceGrain"/>.</summary>
+    public string Presence(string place) => $"{Hub}/presence/{place}";
+
+    /// <summary>The place that <see cref="Presence"/> was given.</summary>
+    public string PlaceOf(string key) => key[Presence("").Length..];
+
     /// <summary>One process, for answers to what it asked of others.</summary>
     public string Process(Guid id) => $"{Hub}/process/{id:N}";
 }

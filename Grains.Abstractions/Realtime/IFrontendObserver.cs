@@ -1,4 +1,5 @@
 using Marketplace.Realtime.History;
+using Marketplace.Realtime.Presence;
 
 namespace Marketplace.Realtime;
 
@@ -12,6 +13,14 @@ public interface IFrontendObserver : IGrainObserver
     /// <summary>Takes messages over for the frontend's local listeners.</summary>
     [Alias("deliver")]
     ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery);
+
+    /// <summary>Who is present in a place by way of this frontend; null if nobody is.</summary>
+    [Alias("report-presence")]
+    ValueTask<PresenceReport?> ReportPresence(string place);
+
+    /// <summary>Who is present in a place in all, for those who are there by way of this frontend.</summary>
+    [Alias("presence-changed")]
+    ValueTask PresenceChanged(string place, PresenceState state);
 }
 
 /// <summary>Messages of one channel for one frontend, in the channel's order.</summary>

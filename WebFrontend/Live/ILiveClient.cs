@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 
 namespace Marketplace.WebFrontend.Live;
 
@@ -13,6 +14,9 @@ public interface ILiveClient
 
     /// <summary>Something for this user, on all devices.</summary>
     Task Notification(HistoryStamp stamp, NotificationMessage message);
+
+    /// <summary>Who is in the room, for those who are: the whole of it, whenever it has changed.</summary>
+    Task Presence(PlacePresence presence);
 
     /// <summary>What lies before the stamp is kept no longer: what the client shows of the channel must be loaded anew.</summary>
     Task Reload(HistoryStamp stamp);

@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
 
@@ -9,7 +10,8 @@ namespace Marketplace.WebFrontend.Live;
 /// a <see cref="HubException"/>, whose text reaches it; of anything else it learns only that the call failed.
 /// </summary>
 [Authorize]
-internal sealed class LiveHub(LiveChannels channels, IHubHistory<LiveHub> history, TimeProvider clock) : Hub<ILiveClient>
+internal sealed class LiveHub(
+    LiveChannels channels, IHubHistory<LiveHub> history, IHubPresence<LiveHub> presence, TimeProvider clock) : Hub<ILiveClient>
 {
     private const int ClientMessageIdLengthMax = 64;
     private const int TextLengthMax = 2_000;
@@ -31,8 +33,7 @@ internal sealed class LiveHub(LiveChannels channels, IHubHistory<LiveHub> histor
     {
         if (Room is { } current && current == room)
         {
-            Room = null;
-            await history.LeaveAsync(Context.ConnectionId, LiveChannels.Room(current));
+            await LeaveAsync(current);
         }
     }
 
@@ -112,13 +113,20 @@ internal sealed class LiveHub(LiveChannels channels, IHubHistory<LiveHub> histor
 
         if (Room is { } old && old != room)
         {
-            Room = null;
-            await history.LeaveAsync(Context.ConnectionId, LiveChannels.Room(old));
+            await LeaveAsync(old);
         }
 
         var joined = await history.FollowAsync(Context.ConnectionId, LiveChannels.Room(room!), after, Context.ConnectionAborted);
         Room = room;
+        presence.Enter(Context.ConnectionId, room!);
         return joined;
+    }
+
+    private Task LeaveAsync(string room)
+    {
+        Room = null;
+        presence.Leave(Context.ConnectionId, room);
+        return history.LeaveAsync(Context.ConnectionId, LiveChannels.Room(room));
     }
 }
 

@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -23,6 +24,7 @@ public static class BackplaneExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<ChannelTable>();
         services.AddSingleton<ChannelPublisher>();
+        services.AddSingleton<LocalPlaces>();
         services.AddSingleton<FrontendObserver>();
         services.AddSingleton<FrontendLink>();
         services.AddHostedService(provider => provider.GetRequiredService<FrontendObserver>());
@@ -31,6 +33,7 @@ public static class BackplaneExtensions
         services.AddSingleton(typeof(HistoryPayloads<>));
         services.AddSingleton(typeof(HubLifetimeManager<>), typeof(OrleansHubLifetimeManager<>));
         services.AddSingleton(typeof(IHubHistory<>), typeof(HubHistory<>));
+        services.AddSingleton(typeof(IHubPresence<>), typeof(HubPresence<>));
         return signalR;
     }
 }

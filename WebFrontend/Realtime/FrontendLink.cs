@@ -1,8 +1,10 @@
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
+using Marketplace.Realtime.Presence;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Realtime.Presence;
 
 namespace Marketplace.WebFrontend.Realtime;
 
@@ -13,6 +15,7 @@ internal sealed partial class FrontendLink(
     IGrainFactory grains,
     IFrontendLease lease,
     ChannelTable channels,
+    LocalPlaces places,
     FrontendObserver observer,
     TimeProvider clock,
     ILogger<FrontendLink> logger) : BackgroundService
@@ -64,6 +67,8 @@ internal sealed partial class FrontendLink(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        places.Report = place => ReportAsync(place, stoppingToken);
+        places.ReportAll();
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -100,6 +105,7 @@ internal sealed partial class FrontendLink(
                 }
 
                 _ = ListenAnewAsync(epoch, cancellationToken);
+                places.ReportAll();
             }
 
             await Task.Delay(
@@ -145,6 +151,35 @@ internal sealed partial class FrontendLink(
         }
     }
 
+    /// <summary>Reports a place until the grain has acknowledged the latest; what fails is tried again.</summary>
+    private async Task ReportAsync(LocalPlace place, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                var address = await AnnouncedAsync(cancellationToken);
+                if (places.ReportOf(place.Key) is not { } report)
+                {
+                    break;
+                }
+
+                await grains.GetGrain<IPresenceGrain>(place.Key).Report(address, report);
+                if (places.IsReported(place, report.Version))
+                {
+                    return;
+                }
+            }
+            catch (Exception error) when (error is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+            {
+                LogNotReported(error, place.Key);
+                await Task.Delay(BackplaneLimits.RetryAfter, clock, CancellationToken.None);
+            }
+        }
+
+        places.GiveUp(place);
+    }
+
     private Task<FrontendAddress> AnnouncedAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -178,6 +213,9 @@ internal sealed partial class FrontendLink(
 
     [LoggerMessage(LogLevel.Warning, "Frontend {Epoch} could not announce itself; trying again")]
     private partial void LogNotAnnounced(Exception error, long epoch);
+
+    [LoggerMessage(LogLevel.Warning, "It could not be reported who is present in {Place}; trying again")]
+    private partial void LogNotReported(Exception error, string place);
 
     [LoggerMessage(LogLevel.Error, "Frontend {Epoch} could not listen again to everything it listened to")]
     private partial void LogNotListening(Exception error, long epoch);

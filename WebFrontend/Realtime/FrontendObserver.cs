@@ -1,9 +1,11 @@
 using System.Threading.Channels;
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
+using Marketplace.Realtime.Presence;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Realtime;
@@ -13,7 +15,7 @@ namespace Marketplace.WebFrontend.Realtime;
 /// waits for a connection.
 /// </summary>
 internal sealed partial class FrontendObserver(
-    IFrontendLease lease, ChannelTable channels, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
+    IFrontendLease lease, ChannelTable channels, LocalPlaces places, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
 {
     private readonly Channel<Action> _inbox = Channel.CreateBounded<Action>(
         new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true });
@@ -21,6 +23,14 @@ internal sealed partial class FrontendObserver(
     private Task _reading = Task.CompletedTask;
 
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) => new(Take(delivery));
+
+    public ValueTask<PresenceReport?> ReportPresence(string place) => new(lease.Epoch is null ? null : places.ReportOf(place));
+
+    public ValueTask PresenceChanged(string place, PresenceState state)
+    {
+        Post(() => places.Tell(place, state));
+        return ValueTask.CompletedTask;
+    }
 
     /// <summary>
     /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then

@@ -18,6 +18,9 @@ internal sealed class LocalConnection(HubConnectionContext context)
     /// <summary>Channels with history that it follows, by their names; the inbox reader's. Null until it follows one.</summary>
     public Dictionary<string, HistoryFollower>? Following { get; set; }
 
+    /// <summary>Places it is present in; under the lock of the places. Null until it is present anywhere.</summary>
+    public HashSet<string>? Places { get; set; }
+
     /// <summary>It has disconnected and may join nothing any more; under the table's lock.</summary>
     public bool IsGone { get; set; }
 

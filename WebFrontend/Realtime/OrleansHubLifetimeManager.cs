@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Marketplace.Realtime;
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 
@@ -27,6 +28,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly FrontendObserver _inbox;
     private readonly HubPayloads<THub> _payloads;
     private readonly HistoryPayloads<THub> _history;
+    private readonly LocalPlaces _places;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
 
@@ -37,11 +39,12 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         FrontendObserver inbox,
         HubPayloads<THub> payloads,
         HistoryPayloads<THub> history,
+        LocalPlaces places,
         TimeProvider clock,
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
-        (_channels, _publisher, _link, _inbox, _payloads, _history, _logger) =
-            (channels, publisher, link, inbox, payloads, history, logger);
+        (_channels, _publisher, _link, _inbox, _payloads) = (channels, publisher, link, inbox, payloads);
+        (_history, _places, _logger) = (history, places, logger);
         _requests = new(_names, publisher, link, channels, clock);
     }
 
@@ -175,5 +178,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         {
             _link.Leave(channel);
         }
+
+        _places.LeaveAll(connection);
     }
 }

@@ -16,6 +16,7 @@ internal sealed class LiveClient : IAsyncDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(20);
     private readonly ConcurrentDictionary<string, ConcurrentQueue<string>> _heard = new();
+    private readonly ConcurrentQueue<string> _presences = new();
     private readonly string _address = ClusterFixture.NewAddress();
     private readonly string _accessToken;
     private readonly HubConnection _connection;
@@ -42,11 +43,19 @@ internal sealed class LiveClient : IAsyncDisposable
             _connection.On<JsonObject, JsonObject>(name, (_, message) => Keep(name, message));
         }
 
+        _connection.On<JsonObject>("Presence", presence => _presences.Enqueue(string.Join(
+            ", ", presence["users"]!.AsArray().Select(user => $"{user!["user"]} {user["devices"]}"))));
         _connection.On<JsonObject>("Broadcast", message => Keep("Broadcast", message));
     }
 
     /// <summary>101 if it got in; the status of the refusal, of the negotiation or of the upgrade; 0 if the connection broke.</summary>
     public HttpStatusCode Status { get; private set; }
+
+    /// <summary>Who it was told is in its room, each time.</summary>
+    public IReadOnlyList<string> Presences => [.. _presences];
+
+    /// <summary>Who it was told last is in its room.</summary>
+    public string? Presence => _presences.LastOrDefault();
 
     /// <summary>Whether it got in and was never closed since.</summary>
     public bool IsLive => Status == HttpStatusCode.SwitchingProtocols && !_isClosed;

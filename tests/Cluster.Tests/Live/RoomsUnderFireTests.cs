@@ -100,7 +100,7 @@ public sealed class RoomsUnderFireTests(ClusterFixture fixture, ITestOutputHelpe
             var id = $"m{said.Count}";
             await room[0].SayAsync(id);
             said.Add(id);
-            await Task.Delay(SpeakEvery, TimeProvider.System);
+            await Task.Delay(SpeakEvery, TimeProvider.System, CancellationToken.None);
         }
 
         return said;

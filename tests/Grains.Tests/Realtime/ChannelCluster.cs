@@ -4,6 +4,7 @@ using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Realtime.History;
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
+using Marketplace.Realtime.Presence;
 using Marketplace.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -135,6 +136,10 @@ internal sealed class TestFrontend : IFrontendObserver
             }
         }
     }
+
+    public ValueTask<PresenceReport?> ReportPresence(string place) => new((PresenceReport?)null);
+
+    public ValueTask PresenceChanged(string place, PresenceState state) => ValueTask.CompletedTask;
 
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
+using Marketplace.Realtime.Presence;
 using Marketplace.WebFrontend.Realtime.History;
 
 namespace Grains.Tests.Realtime;
@@ -42,6 +43,10 @@ internal sealed class HistoryFrontend : IFrontendObserver
             return new(Take(delivery));
         }
     }
+
+    public ValueTask<PresenceReport?> ReportPresence(string place) => new((PresenceReport?)null);
+
+    public ValueTask PresenceChanged(string place, PresenceState state) => ValueTask.CompletedTask;
 
     private DeliveryAnswer Take(ChannelDelivery delivery)
     {

@@ -1,15 +1,20 @@
 using System.Collections.Concurrent;
 using Marketplace.WebFrontend.Realtime.History;
+using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
 
 namespace WebFrontend.Tests.Realtime;
 
 /// <summary>Channels with history, as a hub offers them.</summary>
-internal sealed class HistoryHub(IHubHistory<HistoryHub> history) : Hub
+internal sealed class HistoryHub(IHubHistory<HistoryHub> history, IHubPresence<HistoryHub> presence) : Hub
 {
     public Task<HistoryJoined> Follow(string channel, HistoryStamp? after) =>
         history.FollowAsync(Context.ConnectionId, channel, after, Context.ConnectionAborted);
+
+    public void Enter(string place) => presence.Enter(Context.ConnectionId, place);
+
+    public void Exit(string place) => presence.Leave(Context.ConnectionId, place);
 
     public Task Leave(string channel) => history.LeaveAsync(Context.ConnectionId, channel);
 
