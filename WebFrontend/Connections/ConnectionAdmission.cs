@@ -38,9 +38,10 @@ internal sealed class ConnectionAdmission(
 
     private async Task NegotiateAsync(HttpContext context, RequestDelegate next, string user, long epoch)
     {
-        if (total.IsExhausted(epoch))
+        var outcome = await total.CheckAsync(epoch);
+        if (outcome != TotalOutcome.Taken)
         {
-            await RefuseTotalAsync(context);
+            await (outcome == TotalOutcome.Exhausted ? RefuseTotalAsync(context) : RefuseUnavailableAsync(context));
         }
         else if (!await IsRefusedAsync(context, await slots.CheckAsync(user, epoch)))
         {

@@ -16,16 +16,32 @@ public sealed class CapProperties
                 foreach (var (what, which) in schedule)
                 {
                     cluster.Step(what, which);
-                    if (cluster.FindViolation() is { } violation)
-                    {
-                        Assert.Fail(violation);
-                    }
+                    FailUpon(cluster.FindViolation());
                 }
 
-                if (cluster.FindLeakOnceQuiet() is { } leak)
+                FailUpon(cluster.FindLeakOnceQuiet());
+            },
+            iter: 5_000, threads: 2);
+
+    [Fact]
+    public void With_every_process_alive_nobody_is_refused_while_any_frontend_holds_a_connection_that_is_not_in_use() =>
+        Schedules.Sample(
+            schedule =>
+            {
+                var cluster = new ClusterModel();
+                foreach (var (what, which) in schedule)
                 {
-                    Assert.Fail(leak);
+                    cluster.CalmStep(what, which);
+                    FailUpon(cluster.FindViolation() ?? cluster.FindWrongRefusal());
                 }
             },
             iter: 5_000, threads: 2);
+
+    private static void FailUpon(string? finding)
+    {
+        if (finding is not null)
+        {
+            Assert.Fail(finding);
+        }
+    }
 }
