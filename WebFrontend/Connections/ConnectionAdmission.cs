@@ -7,11 +7,19 @@ namespace Marketplace.WebFrontend.Connections;
 
 /// <summary>
 /// Stands before a hub's endpoint: a connection gets in with one of the cluster's total and a slot of its user's, both under
-/// this frontend's lease, and is cut off at the moment that lease ends. A negotiation is only told what a connection would
-/// be told now; whatever else reaches the endpoint counts, whether it becomes a connection or not.
+/// this frontend's lease, and is cut off at the moment that lease ends. It takes them with its first request that may carry
+/// something to the client; later requests of it (polls, sends, a stateful reconnect) take nothing. A negotiation is only told
+/// what a connection would be told now; whatever else reaches the endpoint counts while it lasts, whether it becomes a
+/// connection or not.
 /// </summary>
 internal sealed class ConnectionAdmission(
-    IFrontendLease lease, ConnectionTotal total, UserSlots slots, ConnectionMetrics metrics, ConnectionDrain drain)
+    IFrontendLease lease,
+    ConnectionTotal total,
+    UserSlots slots,
+    AdmittedConnections connections,
+    ConnectionMetrics metrics,
+    ConnectionDrain drain,
+    TimeProvider clock)
 {
     /// <summary>When there may be room again: leases end and shares come back within about a second of each other.</summary>
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
@@ -22,6 +30,10 @@ internal sealed class ConnectionAdmission(
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
         }
+        else if (connections.Find(context.Request) is { } known)
+        {
+            await ContinueAsync(context, next, user, known);
+        }
         else if (lease.Epoch is not { } epoch || drain.HasBegun)
         {
             await RefuseUnavailableAsync(context);
@@ -30,10 +42,26 @@ internal sealed class ConnectionAdmission(
         {
             await NegotiateAsync(context, next, user, epoch);
         }
-        else
+        else if (AdmittedConnection.IsCarrier(context.Request))
         {
             await ConnectAsync(context, next, user, epoch);
         }
+        else
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound; // a send to a connection that nobody opened
+        }
+    }
+
+    /// <summary>A later request. After a cut, or for somebody else, there is no such connection.</summary>
+    private async Task ContinueAsync(HttpContext context, RequestDelegate next, string user, AdmittedConnection known)
+    {
+        if (known.User != user || known.IsCut || lease.Epoch != known.Epoch)
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        await known.ServeAsync(context, next);
     }
 
     private async Task NegotiateAsync(HttpContext context, RequestDelegate next, string user, long epoch)
@@ -58,48 +86,57 @@ internal sealed class ConnectionAdmission(
             return;
         }
 
+        var isHanded = false;
         try
         {
-            var connection = Guid.NewGuid();
-            if (!await IsRefusedAsync(context, await slots.TakeAsync(user, connection, epoch)))
+            var name = Guid.NewGuid();
+            if (!await IsRefusedAsync(context, await slots.TakeAsync(user, name, epoch)))
             {
-                try
-                {
-                    await ServeAsync(context, next, epoch);
-                }
-                finally
-                {
-                    slots.GiveBack(user, connection, epoch);
-                }
+                isHanded = true; // to the connection, which gives both back when it is over
+                await AdmitAsync(context, next, user, name, epoch, share);
             }
         }
         finally
         {
-            share.GiveBack();
+            if (!isHanded)
+            {
+                share.GiveBack();
+            }
         }
     }
 
-    private async Task ServeAsync(HttpContext context, RequestDelegate next, long epoch)
+    private async Task AdmitAsync(
+        HttpContext context, RequestDelegate next, string user, Guid name, long epoch, ConnectionShareHolder share)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
-        if (end.IsCancellationRequested)
+        var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
+        var connection = new AdmittedConnection(end, clock)
         {
-            await RefuseUnavailableAsync(context);
+            Name = name, User = user, Epoch = epoch, Token = AdmittedConnections.TokenOf(context.Request),
+        };
+        if (connection.IsCut || !connections.TryAdd(connection))
+        {
+            end.Dispose();
+            slots.GiveBack(user, name, epoch);
+            share.GiveBack();
+            await (connections.Find(context.Request) is { } known
+                ? ContinueAsync(context, next, user, known) // two first requests at once
+                : RefuseUnavailableAsync(context));
             return;
         }
 
         metrics.Opened();
-        try
-        {
-            await using (end.Token.UnsafeRegister(static request => ((HttpContext)request!).Abort(), context))
-            {
-                await next(context);
-            }
-        }
-        finally
-        {
-            metrics.Closed();
-        }
+        _ = FinishAsync(connection, share);
+        await connection.ServeAsync(context, next);
+    }
+
+    /// <summary>Gives back what the connection took once it is over, which may be long after its first request.</summary>
+    private async Task FinishAsync(AdmittedConnection connection, ConnectionShareHolder share)
+    {
+        await connection.Over;
+        connections.Remove(connection);
+        slots.GiveBack(connection.User, connection.Name, connection.Epoch);
+        share.GiveBack();
+        metrics.Closed();
     }
 
     private async Task<bool> IsRefusedAsync(HttpContext context, SlotAnswer? answer)

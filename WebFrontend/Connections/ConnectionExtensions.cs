@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Frontends;
+using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Connections;
 
@@ -17,7 +18,9 @@ internal static class ConnectionExtensions
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionDrain>());
         services.AddSingleton<UserSlots>();
         services.AddSingleton<ConnectionMetrics>();
+        services.AddSingleton<AdmittedConnections>();
         services.AddSingleton<ConnectionAdmission>();
+        services.AddSingleton(typeof(HubConnectionHandler<>), typeof(CountedHubHandler<>)); // SignalR's own is only a fallback
         return services;
     }
 

@@ -103,21 +103,6 @@ public sealed class ConnectionAdmissionTests
         Assert.Equal(0, await host.SlotsOfAsync("ann"));
     }
 
-    [Fact]
-    public async Task Who_is_nobody_is_asked_to_sign_in_and_other_transports_are_not_offered()
-    {
-        await using var host = await HubHost.StartAsync();
-        var frontend = await host.StartFrontendAsync();
-        using var client = new HttpClient { BaseAddress = new(frontend.Urls.First()) };
-        var cancellation = TestContext.Current.CancellationToken;
-
-        var negotiation = await client.PostAsync("/hubs/live/negotiate?negotiateVersion=1&access_token=ann", null, cancellation);
-        Assert.DoesNotContain("LongPolling", await negotiation.Content.ReadAsStringAsync(cancellation), StringComparison.Ordinal);
-        var polling = await client.GetAsync("/hubs/live?access_token=ann", cancellation);
-        Assert.InRange((int)polling.StatusCode, 400, 499);
-        await UntilAsync(async () => await host.SlotsOfAsync("ann") == 0);
-    }
-
     private static async Task<bool> IsStartedAsync(HubConnection connection)
     {
         try

@@ -9,6 +9,7 @@ using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Live;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -76,8 +77,11 @@ internal sealed class HubHost : IAsyncDisposable
         new HubConnectionBuilder().WithUrl($"{frontend.Urls.First()}/hubs/live?access_token={user}", options =>
         {
             options.SkipNegotiation = !negotiate;
-            options.Transports = Microsoft.AspNetCore.Http.Connections.HttpTransportType.WebSockets;
+            options.Transports = HttpTransportType.WebSockets;
         }).Build();
+
+    public static HubConnection Connect(Uri root, string user, HttpTransportType transport) =>
+        new HubConnectionBuilder().WithUrl(new Uri(root, $"/hubs/live?access_token={user}"), transport).WithStatefulReconnect().Build();
 
     /// <summary>What the upgrade is answered with, by a client that shows it.</summary>
     public static async Task<HttpResponseMessage> UpgradeAsync(WebApplication frontend, string user)
