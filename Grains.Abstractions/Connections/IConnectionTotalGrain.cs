@@ -18,6 +18,14 @@ public interface IConnectionTotalGrain : IGrainWithIntegerKey
     /// <summary>Who holds how much, in the order of the epochs.</summary>
     [Alias("shares")]
     ValueTask<IReadOnlyList<ConnectionShare>> GetShares();
+
+    /// <summary>How a frontend is reached, or null while it hasn't been heard of: it speaks once a second.</summary>
+    [Alias("find-holder")]
+    ValueTask<IConnectionHolder?> FindHolder(long epoch);
+
+    /// <summary>Asks all for what they don't use, as before a refusal: when it answers, a lowered total binds.</summary>
+    [Alias("reclaim")]
+    ValueTask Reclaim();
 }
 
 /// <summary>A frontend's word on its share.</summary>

@@ -2,7 +2,6 @@ using Marketplace.Connections;
 using Marketplace.Grains.Frontends;
 using Marketplace.Trouble;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 
 namespace Marketplace.Grains.Connections;
@@ -18,7 +17,7 @@ namespace Marketplace.Grains.Connections;
 internal sealed partial class ConnectionTotalGrain(
     [PersistentState(ConnectionTotalState.Name)] IPersistentState<ConnectionTotalState> stored,
     EpochCache epochCache,
-    IOptions<ConnectionSettings> settings,
+    CapsCache capsCache,
     TimeProvider clock,
     ILogger<ConnectionTotalGrain> logger) : Grain, IConnectionTotalGrain, IDisposable
 {
@@ -27,8 +26,6 @@ internal sealed partial class ConnectionTotalGrain(
     private ShareTable _shares = new(new());
     private long _changes;
     private long _stored;
-
-    private int Total => settings.Value.Total;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -51,10 +48,11 @@ internal sealed partial class ConnectionTotalGrain(
             throw new UnavailableException($"The frontend lease {request.Epoch} isn't known yet.");
         }
 
+        var total = (await capsCache.GetAsync()).Total;
         _shares.Prune(epochs);
         _holders.Prune(epochs);
         _holders.Heard(request);
-        var answer = await GrantAsync(_shares.Exchange(request, Total, epochs.Live.Count, _holders.SomebodyWaits));
+        var answer = await GrantAsync(_shares.Exchange(request, total, epochs.Live.Count, _holders.SomebodyWaits));
         SignalAnswered();
         if (answer.Held >= request.Wanted)
         {
@@ -74,10 +72,11 @@ internal sealed partial class ConnectionTotalGrain(
 
         // A dead frontend's share may have become free meanwhile, too.
         epochs = await epochCache.GetFreshAsync();
+        total = (await capsCache.GetAsync()).Total;
         _shares.Prune(epochs);
         return epochs.IsVoid(request.Epoch)
             ? new(Held: 0, IsScarce: false)
-            : await GrantAsync(_shares.Grant(request, Total, epochs.Live.Count, othersWait: true));
+            : await GrantAsync(_shares.Grant(request, total, epochs.Live.Count, othersWait: true));
     }
 
     public async ValueTask<IReadOnlyList<ConnectionShare>> GetShares()
@@ -85,6 +84,10 @@ internal sealed partial class ConnectionTotalGrain(
         _shares.Prune(await epochCache.GetFreshAsync());
         return [.. _shares.Shares.Select(share => share with { Used = _holders.UsedBy(share.Epoch) })];
     }
+
+    public ValueTask<IConnectionHolder?> FindHolder(long epoch) => new(_holders.Find(epoch));
+
+    public async ValueTask Reclaim() => await RecallAsync();
 
     private async ValueTask<ShareAnswer> GrantAsync((ShareAnswer Answer, bool Grants) decision)
     {

@@ -77,6 +77,8 @@ internal sealed class HolderTable(long firstRound)
         return [.. silent.Select(holder => holder.Key)];
     }
 
+    public IConnectionHolder? Find(long epoch) => _holders.GetValueOrDefault(epoch)?.Callback;
+
     public int UsedBy(long epoch) => _holders.GetValueOrDefault(epoch)?.Used ?? 0;
 
     /// <summary>Forgets those whose leases have ended.</summary>

@@ -1,3 +1,4 @@
+using Marketplace.Connections;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Connections;
@@ -35,6 +36,7 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
     private int _carriers;
     private bool _isHubDone;
     private bool _isOver;
+    private bool _isClosing;
 
     /// <param name="end">When it is cut off at the latest.</param>
     /// <param name="clock">The clock.</param>
@@ -50,6 +52,8 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
 
     /// <summary>The lease that it is held under.</summary>
     public required long Epoch { get; init; }
+
+    public required ConnectionTransport Transport { get; init; }
 
     /// <summary>SignalR's name for it, which only the client knows; null for a WebSocket that came without negotiation.</summary>
     public string? Token { get; init; }
@@ -123,6 +127,9 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
         return true;
     }
 
+    /// <summary>It never became one, and is over.</summary>
+    public void Abandon() => Change(() => { });
+
     public void HubEnded() => Change(() => _isHubDone = true);
 
     /// <summary>Calls <paramref name="action"/> when SignalR has forgotten it as well.</summary>
@@ -138,9 +145,14 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
         }
     }
 
-    /// <summary>Closes it with a reason that the client is told, and returns when it is over.</summary>
+    /// <summary>Has it closed, with a reason that the client is told.</summary>
     public async Task CloseAsync(string reason)
     {
+        if (Interlocked.Exchange(ref _isClosing, true))
+        {
+            return; // an order may be repeated
+        }
+
         if (Hub is { } hub)
         {
             await TellAsync(hub, reason).WaitAsync(GoodbyeWithin, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -149,7 +161,6 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
         }
 
         Cut();
-        await Over;
     }
 
     private static async Task TellAsync(HubConnectionContext hub, string reason) =>

@@ -13,17 +13,11 @@ internal sealed class AdmittedConnections
 
     public AdmittedConnection? Find(Guid name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Adds one; false if another request has just made the same connection.</summary>
-    public bool TryAdd(AdmittedConnection connection)
-    {
-        if (connection.Token is { } token && !_byToken.TryAdd(token, connection))
-        {
-            return false;
-        }
+    /// <summary>Adds one that is about to take its slot: from then on it may be ordered to be closed.</summary>
+    public void Add(AdmittedConnection connection) => _byName[connection.Name] = connection;
 
-        _byName[connection.Name] = connection;
-        return true;
-    }
+    /// <summary>It is admitted, and later requests may find it; false if another request has just made the same connection.</summary>
+    public bool TryOpen(AdmittedConnection connection) => connection.Token is not { } token || _byToken.TryAdd(token, connection);
 
     /// <summary>It is over. Late polls still find it, until SignalR has forgotten it as well.</summary>
     public void Remove(AdmittedConnection connection)
@@ -31,7 +25,7 @@ internal sealed class AdmittedConnections
         _byName.TryRemove(connection.Name, out _);
         if (connection.Token is { } token)
         {
-            connection.WhenForgotten(forgotten => _byToken.TryRemove(KeyValuePair.Create(token, forgotten)));
+            connection.WhenForgotten(forgotten => _byToken.TryRemove(KeyValuePair.Create(token, forgotten))); // if it is this one
         }
     }
 

@@ -1,4 +1,5 @@
 using Marketplace.Connections;
+using Marketplace.Users;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http.Connections;
@@ -26,7 +27,7 @@ internal sealed class ConnectionAdmission(
 
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (context.User.FindFirst("sub")?.Value is not { Length: > 0 } user)
+        if (context.User.FindFirst(AccessTokens.UserId)?.Value is not { Length: > 0 } user)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
         }
@@ -71,7 +72,7 @@ internal sealed class ConnectionAdmission(
         {
             await (outcome == TotalOutcome.Exhausted ? RefuseTotalAsync(context) : RefuseUnavailableAsync(context));
         }
-        else if (!await IsRefusedAsync(context, await slots.CheckAsync(user, epoch)))
+        else if (!await IsRefusedAsync(context, await slots.CheckAsync(user, new(Guid.Empty, epoch, RolesOf(context)))))
         {
             await next(context);
         }
@@ -86,47 +87,48 @@ internal sealed class ConnectionAdmission(
             return;
         }
 
-        var isHanded = false;
-        try
-        {
-            var name = Guid.NewGuid();
-            if (!await IsRefusedAsync(context, await slots.TakeAsync(user, name, epoch)))
-            {
-                isHanded = true; // to the connection, which gives both back when it is over
-                await AdmitAsync(context, next, user, name, epoch, share);
-            }
-        }
-        finally
-        {
-            if (!isHanded)
-            {
-                share.GiveBack();
-            }
-        }
-    }
-
-    private async Task AdmitAsync(
-        HttpContext context, RequestDelegate next, string user, Guid name, long epoch, ConnectionShareHolder share)
-    {
         var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
         var connection = new AdmittedConnection(end, clock)
         {
-            Name = name, User = user, Epoch = epoch, Token = AdmittedConnections.TokenOf(context.Request),
+            Name = Guid.NewGuid(),
+            User = user,
+            Epoch = epoch,
+            Transport = TransportOf(context.Request),
+            Token = AdmittedConnections.TokenOf(context.Request),
         };
-        if (connection.IsCut || !connections.TryAdd(connection))
+        connections.Add(connection);
+        var isOpen = false;
+        try
         {
-            end.Dispose();
-            slots.GiveBack(user, name, epoch);
-            share.GiveBack();
-            await (connections.Find(context.Request) is { } known
-                ? ContinueAsync(context, next, user, known) // two first requests at once
-                : RefuseUnavailableAsync(context));
-            return;
-        }
+            var request = new SlotRequest(connection.Name, epoch, RolesOf(context), connection.Transport);
+            if (await IsRefusedAsync(context, await slots.TakeAsync(user, request)))
+            {
+                return;
+            }
 
-        metrics.Opened();
-        _ = FinishAsync(connection, share);
-        await connection.ServeAsync(context, next);
+            isOpen = !connection.IsCut && connections.TryOpen(connection);
+            if (!isOpen)
+            {
+                slots.GiveBack(user, connection.Name, epoch);
+                await (connections.Find(context.Request) is { } known
+                    ? ContinueAsync(context, next, user, known) // two first requests at once
+                    : RefuseUnavailableAsync(context));
+                return;
+            }
+
+            metrics.Opened();
+            _ = FinishAsync(connection, share);
+            await connection.ServeAsync(context, next);
+        }
+        finally
+        {
+            if (!isOpen)
+            {
+                connection.Abandon();
+                connections.Remove(connection);
+                share.GiveBack();
+            }
+        }
     }
 
     /// <summary>Gives back what the connection took once it is over, which may be long after its first request.</summary>
@@ -134,9 +136,9 @@ internal sealed class ConnectionAdmission(
     {
         await connection.Over;
         connections.Remove(connection);
-        slots.GiveBack(connection.User, connection.Name, connection.Epoch);
-        share.GiveBack();
         metrics.Closed();
+        share.GiveBack();
+        slots.GiveBack(connection.User, connection.Name, connection.Epoch);
     }
 
     private async Task<bool> IsRefusedAsync(HttpContext context, SlotAnswer? answer)
@@ -170,4 +172,14 @@ internal sealed class ConnectionAdmission(
         metrics.Refused("unavailable");
         return ProblemWriter.WriteUnavailableAsync(context, "No connection can be admitted at the moment.", TryAgainIn);
     }
+
+    private static IReadOnlyList<string> RolesOf(HttpContext context) =>
+        [.. context.User.FindAll(AccessTokens.Roles).Select(claim => claim.Value)];
+
+    private static ConnectionTransport TransportOf(HttpRequest request) =>
+        HttpMethods.IsConnect(request.Method) || request.Headers.Upgrade.Contains("websocket", StringComparer.OrdinalIgnoreCase)
+            ? ConnectionTransport.WebSockets
+        : request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase)
+            ? ConnectionTransport.ServerSentEvents
+        : ConnectionTransport.LongPolling;
 }

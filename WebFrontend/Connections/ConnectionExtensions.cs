@@ -12,6 +12,7 @@ internal static class ConnectionExtensions
     public static IServiceCollection AddConnectionLimits(this IServiceCollection services)
     {
         services.AddFrontendLease();
+        services.AddSingleton<ConnectionHolder>();
         services.AddSingleton<ConnectionTotal>();
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionTotal>());
         services.AddSingleton<ConnectionDrain>();
@@ -19,6 +20,7 @@ internal static class ConnectionExtensions
         services.AddSingleton<UserSlots>();
         services.AddSingleton<ConnectionMetrics>();
         services.AddSingleton<AdmittedConnections>();
+        services.AddHostedService<ConnectionCloser>();
         services.AddSingleton<ConnectionAdmission>();
         services.AddSingleton(typeof(HubConnectionHandler<>), typeof(CountedHubHandler<>)); // SignalR's own is only a fallback
         return services;

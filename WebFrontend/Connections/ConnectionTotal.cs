@@ -22,9 +22,10 @@ internal enum TotalOutcome
 internal sealed partial class ConnectionTotal(
     IGrainFactory grains,
     IFrontendLease lease,
+    ConnectionHolder holder,
     IOptions<FrontendLeaseSettings> settings,
     TimeProvider clock,
-    ILogger<ConnectionTotal> logger) : BackgroundService, IConnectionHolder
+    ILogger<ConnectionTotal> logger) : BackgroundService
 {
     /// <summary>Beyond it a connection is refused as if the cluster couldn't be reached, which at such a rate it can't.</summary>
     private const int MaxWaiting = 4_096;
@@ -36,7 +37,6 @@ internal sealed partial class ConnectionTotal(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     private readonly Lock _gate = new();
-    private IConnectionHolder? _reference; // Orleans holds the object behind it weakly; the host holds this one
     private ConnectionShareHolder? _share;
     private bool _isTroubled;
 
@@ -85,19 +85,15 @@ internal sealed partial class ConnectionTotal(
         }
     }
 
-    public Task Recall(long epoch, long round)
+    private void OnRecalled(long epoch, long round)
     {
-        if (lease.Epoch == epoch)
-        {
-            ShareOf(epoch).Recall(round);
-            _wake.Writer.TryWrite(true);
-        }
-
-        return Task.CompletedTask;
+        ShareOf(epoch).Recall(round);
+        _wake.Writer.TryWrite(true);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        holder.Recalled += OnRecalled;
         Task tick = Task.CompletedTask, woken = Task.CompletedTask;
         var waiters = new List<Waiter>();
         while (!stoppingToken.IsCancellationRequested)
@@ -147,8 +143,7 @@ internal sealed partial class ConnectionTotal(
 
         try
         {
-            _reference ??= grains.CreateObjectReference<IConnectionHolder>(this);
-            var request = share.NextRequest(waiters.Count(waiter => waiter.Share == share), _reference);
+            var request = share.NextRequest(waiters.Count(waiter => waiter.Share == share), holder.Reference);
             var answer = await grains.GetGrain<IConnectionTotalGrain>(0).Exchange(request).AsTask()
                 .WaitAsync(settings.Value.CallDeadline, clock, stoppingToken);
             share.Accept(request, answer);

@@ -10,10 +10,13 @@ namespace Grains.Tests.Connections;
 /// that were replaced and live on, processes that are paused, calls that are carried out late, twice or never, answers
 /// that are lost, a PostgreSQL that goes away. One clock for all, since their rates are what the margin is for.
 /// </summary>
-internal sealed class ClusterModel
+internal sealed partial class ClusterModel
 {
     public const int Total = 20;
     public const int Frontends = 3;
+
+    /// <summary>Steps below have to do with the total, those from here on with the user.</summary>
+    public const int OfTheTotal = 100;
 
     private static readonly FrontendLeaseSettings Settings = new();
 
@@ -39,6 +42,12 @@ internal sealed class ClusterModel
     /// <summary>Does one thing; <paramref name="what"/> and <paramref name="which"/> say what to whom.</summary>
     public void Step(int what, int which)
     {
+        if (what >= OfTheTotal)
+        {
+            UserStep(which % 100, which);
+            return;
+        }
+
         var frontend = _frontends[which % Frontends];
         switch (what)
         {
@@ -99,7 +108,7 @@ internal sealed class ClusterModel
             held += frontend.Share is { } share && share.Epoch == epoch ? share.Held : 0;
         }
 
-        return held > Total ? $"{held} connections are held." : null;
+        return held > Total ? $"{held} connections are held." : FindTooManyOfUser();
     }
 
     /// <summary>
@@ -147,7 +156,8 @@ internal sealed class ClusterModel
 
         var live = _leases[0].Epochs.Live.Count;
         return FindViolation() ?? (live != Frontends ? $"{live} leases run."
-            : _frontends[0].Used != Total ? $"Of {Total} connections {_frontends[0].Used} can be had." : null);
+            : _frontends[0].Used != Total ? $"Of {Total} connections {_frontends[0].Used} can be had."
+            : FindUserLeakOnceQuiet());
     }
 
     private void Advance(TimeSpan by)
@@ -298,6 +308,7 @@ internal sealed class ClusterModel
         catch (Exception error) when (error is TimeoutException or InconsistentStateException or InvalidOperationException)
         {
             _totals.RemoveAll(totals => totals.IsDead);
+            _users.RemoveAll(user => user.IsDead);
         }
     }
 }

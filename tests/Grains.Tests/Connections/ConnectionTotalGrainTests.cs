@@ -63,6 +63,8 @@ public sealed class ConnectionTotalGrainTests(CountersCluster cluster)
 
         public int Asked { get; private set; }
 
+        public Task Close(CloseOrder order) => Task.CompletedTask;
+
         public Task Recall(long epoch, long round)
         {
             Asked++;

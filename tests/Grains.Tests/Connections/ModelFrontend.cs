@@ -79,6 +79,8 @@ internal sealed class ModelFrontend(Action<Action> send) : IConnectionHolder
         return refused;
     }
 
+    public Task Close(CloseOrder order) => throw new NotSupportedException();
+
     public Task Recall(long epoch, long round)
     {
         send(() =>

@@ -27,7 +27,7 @@ internal sealed class HubHost : IAsyncDisposable
 
     public IGrainFactory Grains => _cluster.Client;
 
-    public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000)
+    public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000, WhenFull whenFull = WhenFull.Refuse)
     {
         var builder = new InProcessTestClusterBuilder(1);
         builder.ConfigureSilo((_, silo) =>
@@ -35,7 +35,7 @@ internal sealed class HubHost : IAsyncDisposable
             silo.AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer()).AddStorageTrouble()
                 .AddConnections().AddRealtime();
             silo.Services.Configure<FrontendLeaseSettings>(ShortTerms);
-            silo.Services.Configure<ConnectionSettings>(settings => (settings.PerUser, settings.Total) = (perUser, total));
+            silo.Services.Configure<ConnectionCaps>(settings => (settings.PerUser, settings.Total, settings.WhenFull) = (perUser, total, whenFull));
         });
         var cluster = builder.Build();
         await cluster.DeployAsync();
