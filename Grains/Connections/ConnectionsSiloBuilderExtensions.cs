@@ -1,5 +1,7 @@
+using Marketplace.Connections;
 using Marketplace.Grains.Frontends;
 using Marketplace.Hosting.Settings;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Marketplace.Grains.Connections;
 
@@ -9,7 +11,9 @@ public static class ConnectionsSiloBuilderExtensions
     public static ISiloBuilder AddConnections(this ISiloBuilder silo)
     {
         silo.AddFrontendLeases();
-        silo.Services.AddSettings<ConnectionSettings>(ConnectionSettings.Section);
+        silo.Services.AddSettings<ConnectionCaps>(ConnectionCaps.Section);
+        silo.Services.TryAddSingleton<CapsCache>();
+        silo.Services.TryAddSingleton<HolderCache>();
         return silo;
     }
 }

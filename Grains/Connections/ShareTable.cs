@@ -37,8 +37,9 @@ internal sealed class ShareTable
     /// <param name="request">Under a lease that runs.</param>
     /// <param name="total">The connections of the whole cluster.</param>
     /// <param name="frontends">How many leases run.</param>
+    /// <param name="othersWait">Somebody waits for what is handed back: nobody gets more than is needed at once.</param>
     /// <returns>The answer, and whether it grants anything: then it counts only once the table is stored.</returns>
-    public (ShareAnswer Answer, bool Grants) Exchange(ShareRequest request, int total, int frontends)
+    public (ShareAnswer Answer, bool Grants) Exchange(ShareRequest request, int total, int frontends, bool othersWait)
     {
         var known = _shares.GetValueOrDefault(request.Epoch);
         if (request.Sequence <= known.Sequence)
@@ -46,20 +47,25 @@ internal sealed class ShareTable
             return (new(known.Held, IsScarce(total, frontends)), Grants: false); // late: nobody waits for this answer
         }
 
-        var held = Math.Clamp(request.Held, 0, known.Held);
-        _shares[request.Epoch] = new(held, request.Sequence);
+        _shares[request.Epoch] = new(Math.Clamp(request.Held, 0, known.Held), request.Sequence);
+        return Grant(request, total, frontends, othersWait);
+    }
 
+    /// <summary>Grants once more upon a request that was taken in before: others may have handed something back since.</summary>
+    public (ShareAnswer Answer, bool Grants) Grant(ShareRequest request, int total, int frontends, bool othersWait)
+    {
+        var known = _shares.GetValueOrDefault(request.Epoch);
         var granted = 0;
-        if (request.Wanted > held)
+        if (request.Sequence == known.Sequence && request.Wanted > known.Held)
         {
             // Near the end a block is one connection, so that no frontend sits on what another needs.
             var free = Free(total);
-            var block = Math.Clamp(free / (2 * Math.Max(1, frontends)), 1, LargestBlock);
-            granted = Math.Clamp(Math.Max(request.Wanted - held, block), 0, free);
-            _shares[request.Epoch] = new(held + granted, request.Sequence);
+            var block = othersWait ? 1 : Math.Clamp(free / (2 * Math.Max(1, frontends)), 1, LargestBlock);
+            granted = Math.Clamp(Math.Max(request.Wanted - known.Held, block), 0, free);
+            _shares[request.Epoch] = known with { Held = known.Held + granted };
         }
 
-        return (new(held + granted, IsScarce(total, frontends)), granted > 0);
+        return (new(known.Held + granted, IsScarce(total, frontends)), granted > 0);
     }
 
     public ConnectionTotalState ToState() => new()

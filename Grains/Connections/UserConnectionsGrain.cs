@@ -1,7 +1,7 @@
 using Marketplace.Connections;
+using Marketplace.Frontends;
 using Marketplace.Grains.Frontends;
 using Marketplace.Trouble;
-using Microsoft.Extensions.Options;
 
 namespace Marketplace.Grains.Connections;
 
@@ -12,49 +12,68 @@ namespace Marketplace.Grains.Connections;
 // No slot leaks: a frontend repeats GiveBack until it is acknowledged. A Take that its caller gave up may still be carried
 // out after that; the frontend gives back once more when no call can be under way any longer, and at the limit it is told
 // which slots it holds, so that it finds the ones that it knows nothing of. What a dead frontend held is void with its lease.
-internal sealed class UserConnectionsGrain(
+//
+// Replacing keeps the first promise by asking for nothing else than that: the oldest connection's frontend is asked to close
+// it, and the new one gets in when there is room, which is when the old one's slot was given back as any other is, or is void.
+internal sealed partial class UserConnectionsGrain(
     [PersistentState(UserConnectionsState.Name)] IPersistentState<UserConnectionsState> stored,
     EpochCache epochCache,
-    IOptions<ConnectionSettings> settings,
-    TimeProvider clock) : Grain, IUserConnectionsGrain
+    CapsCache capsCache,
+    HolderCache holders,
+    TimeProvider clock) : Grain, IUserConnectionsGrain, IDisposable
 {
     /// <summary>For a user at the limit: when one of the connections may have gone. Nobody knows, so it is a guess.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    private readonly SemaphoreSlim _oneWrite = new(1, 1);
     private SlotSet _slots = SlotSet.Empty;
-
-    private int Limit => settings.Value.PerUser;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _slots = new([.. stored.State.Slots.Select(slot => new ConnectionSlot(slot.Connection, slot.Epoch, slot.Since))]);
+        _slots = new([.. stored.State.Slots.Select(slot => new ConnectionSlot(slot.Connection, slot.Epoch, slot.Since, slot.Transport))]);
         return Task.CompletedTask;
     }
 
-    public async ValueTask<SlotAnswer> Take(Guid connection, long epoch)
+    public void Dispose() => _oneWrite.Dispose();
+
+    public async ValueTask<SlotAnswer> Take(SlotRequest request)
     {
-        var (slots, refusal) = await AdmitAsync(epoch, connection);
-        if (refusal is not null)
+        var startedAt = clock.GetTimestamp();
+        while (true)
         {
-            return refusal;
-        }
+            var admission = await AdmitAsync(request);
+            if (admission.Refusal is { } refusal)
+            {
+                if (refusal.Outcome == SlotOutcome.LimitReached && admission.Caps.WhenFull == WhenFull.ReplaceOldest
+                    && await TryMakeRoomAsync(admission, startedAt))
+                {
+                    continue;
+                }
 
-        if (!slots.Holds(connection))
-        {
-            await StoreAsync(slots.With(new(connection, epoch, clock.GetUtcNow()), Limit));
-        }
+                return refusal;
+            }
 
-        return new(SlotOutcome.Taken, TimeSpan.Zero, []);
+            if (!_slots.Holds(request.Connection))
+            {
+                // Nobody else takes meanwhile: takes come one after the other, and only what is given back comes between.
+                var slot = new ConnectionSlot(request.Connection, request.Epoch, clock.GetUtcNow(), request.Transport);
+                await StoreAsync(slots => slots.Prune(admission.Epochs).With(slot, admission.Limit));
+            }
+
+            return new(SlotOutcome.Taken, TimeSpan.Zero, []);
+        }
     }
 
-    public async ValueTask<SlotAnswer> Check(long epoch) =>
-        (await AdmitAsync(epoch, connection: null)).Refusal ?? new(SlotOutcome.Taken, TimeSpan.Zero, []);
+    public async ValueTask<SlotAnswer> Check(SlotRequest request) =>
+        await AdmitAsync(request) is { Refusal: { } refusal, Caps: var caps }
+            && !(refusal.Outcome == SlotOutcome.LimitReached && caps.WhenFull == WhenFull.ReplaceOldest)
+            ? refusal : new(SlotOutcome.Taken, TimeSpan.Zero, []);
 
     public async ValueTask GiveBack(Guid connection)
     {
         if (_slots.Holds(connection))
         {
-            await StoreAsync(_slots.Without(connection));
+            await StoreAsync(slots => slots.Without(connection));
         }
     }
 
@@ -62,41 +81,55 @@ internal sealed class UserConnectionsGrain(
         _slots.Slots.Count == 0 ? [] : _slots.Prune(await epochCache.GetFreshAsync()).Slots;
 
     /// <summary>The slots that count, and why there is no room for another, if so.</summary>
-    private async ValueTask<(SlotSet Slots, SlotAnswer? Refusal)> AdmitAsync(long epoch, Guid? connection)
+    private async ValueTask<Admission> AdmitAsync(SlotRequest request)
     {
-        var epochs = await epochCache.GetAsync(epoch);
-        if (epochs.IsVoid(epoch))
+        var epochs = await epochCache.GetAsync(request.Epoch);
+        var caps = await capsCache.GetAsync();
+        var limit = caps.Of(request.Roles);
+        if (epochs.IsVoid(request.Epoch))
         {
-            return (_slots, new(SlotOutcome.LeaseEnded, TimeSpan.FromSeconds(1), []));
+            return new(caps, limit, epochs, new(SlotOutcome.LeaseEnded, TimeSpan.FromSeconds(1), []));
         }
 
-        if (!epochs.IsLive(epoch))
+        if (!epochs.IsLive(request.Epoch))
         {
-            throw new UnavailableException($"The frontend lease {epoch} isn't known yet.");
+            throw new UnavailableException($"The frontend lease {request.Epoch} isn't known yet.");
+        }
+
+        if (_slots.Prune(epochs).Slots.Count >= limit)
+        {
+            epochs = await epochCache.GetFreshAsync();
+            caps = await capsCache.GetAsync();
+            limit = caps.Of(request.Roles);
         }
 
         var slots = _slots.Prune(epochs);
-        if (slots.Slots.Count >= Limit)
-        {
-            slots = slots.Prune(await epochCache.GetFreshAsync());
-        }
-
-        var isFull = slots.Slots.Count >= Limit && !(connection is { } known && slots.Holds(known));
-        return (slots, isFull ? new(SlotOutcome.LimitReached, RetryAfter, slots.HeldBy(epoch)) : null);
+        var isFull = slots.Slots.Count >= limit && !slots.Holds(request.Connection);
+        return new(caps, limit, epochs, isFull ? new(SlotOutcome.LimitReached, RetryAfter, slots.HeldBy(request.Epoch)) : null);
     }
 
-    private async Task StoreAsync(SlotSet slots)
+    /// <summary>Stores what <paramref name="change"/> makes of the slots once it is this write's turn.</summary>
+    private async Task StoreAsync(Func<SlotSet, SlotSet> change)
     {
-        stored.State = new()
-        {
-            Slots = [.. slots.Slots.Select(slot => new StoredSlot
-            {
-                Connection = slot.Connection, Epoch = slot.Epoch, Since = slot.Since,
-            })],
-        };
+        await _oneWrite.WaitAsync();
         try
         {
+            var slots = change(_slots);
+            if (slots == _slots)
+            {
+                return;
+            }
+
+            stored.State = new()
+            {
+                Slots = [.. slots.Slots.Select(slot => new StoredSlot
+                {
+                    Connection = slot.Connection, Epoch = slot.Epoch, Since = slot.Since, Transport = slot.Transport,
+                })],
+            };
             await (slots.Slots.Count > 0 ? stored.WriteStateAsync() : stored.ClearStateAsync());
+            _slots = slots;
+            SignalChanged();
         }
         catch
         {
@@ -104,7 +137,11 @@ internal sealed class UserConnectionsGrain(
             DeactivateOnIdle();
             throw;
         }
-
-        _slots = slots;
+        finally
+        {
+            _oneWrite.Release();
+        }
     }
+
+    private readonly record struct Admission(ConnectionCaps Caps, int Limit, FrontendEpochs Epochs, SlotAnswer? Refusal);
 }

@@ -1,3 +1,5 @@
+using Marketplace.Connections;
+
 namespace Marketplace.Grains.Connections;
 
 /// <summary>The stored slots of a user, as readable JSON; <c>sql/0004_connections.sql</c> reads it too.</summary>
@@ -18,4 +20,6 @@ public sealed class StoredSlot
     public long Epoch { get; set; }
 
     public DateTimeOffset Since { get; set; }
+
+    public ConnectionTransport Transport { get; set; }
 }

@@ -37,10 +37,15 @@ public static class SettingsHelp
         {
             var value = defaults is null ? null : property.GetValue(defaults);
             var name = $"{path}:{property.Name}";
-            if (ElementOfDictionary(property.PropertyType) is { } element)
+            if (ElementOfDictionary(property.PropertyType) is { IsPrimitive: false } element)
             {
                 WriteType(output, $"{name}:<name>", element, Activator.CreateInstance(element));
                 continue;
+            }
+
+            if (ElementOfDictionary(property.PropertyType) is not null)
+            {
+                (name, value) = ($"{name}:<name>", null);
             }
 
             var rules = property.GetCustomAttributes<ValidationAttribute>().Select(DescribeRule).OfType<string>();

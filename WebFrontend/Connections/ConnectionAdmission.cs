@@ -1,4 +1,5 @@
 using Marketplace.Connections;
+using Marketplace.Users;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http.Connections;
@@ -7,20 +8,32 @@ namespace Marketplace.WebFrontend.Connections;
 
 /// <summary>
 /// Stands before a hub's endpoint: a connection gets in with one of the cluster's total and a slot of its user's, both under
-/// this frontend's lease, and is cut off at the moment that lease ends. A negotiation is only told what a connection would
-/// be told now; whatever else reaches the endpoint counts, whether it becomes a connection or not.
+/// this frontend's lease, and is cut off at the moment that lease ends. It takes them with its first request that may carry
+/// something to the client; later requests of it (polls, sends, a stateful reconnect) take nothing. A negotiation is only told
+/// what a connection would be told now; whatever else reaches the endpoint counts while it lasts, whether it becomes a
+/// connection or not.
 /// </summary>
 internal sealed class ConnectionAdmission(
-    IFrontendLease lease, ConnectionTotal total, UserSlots slots, ConnectionMetrics metrics, ConnectionDrain drain)
+    IFrontendLease lease,
+    ConnectionTotal total,
+    UserSlots slots,
+    AdmittedConnections connections,
+    ConnectionMetrics metrics,
+    ConnectionDrain drain,
+    TimeProvider clock)
 {
     /// <summary>When there may be room again: leases end and shares come back within about a second of each other.</summary>
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
 
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (context.User.FindFirst("sub")?.Value is not { Length: > 0 } user)
+        if (context.User.FindFirst(AccessTokens.UserId)?.Value is not { Length: > 0 } user)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+        }
+        else if (connections.Find(context.Request) is { } known)
+        {
+            await ContinueAsync(context, next, user, known);
         }
         else if (lease.Epoch is not { } epoch || drain.HasBegun)
         {
@@ -30,19 +43,36 @@ internal sealed class ConnectionAdmission(
         {
             await NegotiateAsync(context, next, user, epoch);
         }
-        else
+        else if (AdmittedConnection.IsCarrier(context.Request))
         {
             await ConnectAsync(context, next, user, epoch);
         }
+        else
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound; // a send to a connection that nobody opened
+        }
+    }
+
+    /// <summary>A later request. After a cut, or for somebody else, there is no such connection.</summary>
+    private async Task ContinueAsync(HttpContext context, RequestDelegate next, string user, AdmittedConnection known)
+    {
+        if (known.User != user || known.IsCut || lease.Epoch != known.Epoch)
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        await known.ServeAsync(context, next);
     }
 
     private async Task NegotiateAsync(HttpContext context, RequestDelegate next, string user, long epoch)
     {
-        if (total.IsExhausted(epoch))
+        var outcome = await total.CheckAsync(epoch);
+        if (outcome != TotalOutcome.Taken)
         {
-            await RefuseTotalAsync(context);
+            await (outcome == TotalOutcome.Exhausted ? RefuseTotalAsync(context) : RefuseUnavailableAsync(context));
         }
-        else if (!await IsRefusedAsync(context, await slots.CheckAsync(user, epoch)))
+        else if (!await IsRefusedAsync(context, await slots.CheckAsync(user, new(Guid.Empty, epoch, RolesOf(context)))))
         {
             await next(context);
         }
@@ -57,48 +87,58 @@ internal sealed class ConnectionAdmission(
             return;
         }
 
+        var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
+        var connection = new AdmittedConnection(end, clock)
+        {
+            Name = Guid.NewGuid(),
+            User = user,
+            Epoch = epoch,
+            Transport = TransportOf(context.Request),
+            Token = AdmittedConnections.TokenOf(context.Request),
+        };
+        connections.Add(connection);
+        var isOpen = false;
         try
         {
-            var connection = Guid.NewGuid();
-            if (!await IsRefusedAsync(context, await slots.TakeAsync(user, connection, epoch)))
+            var request = new SlotRequest(connection.Name, epoch, RolesOf(context), connection.Transport);
+            if (await IsRefusedAsync(context, await slots.TakeAsync(user, request)))
             {
-                try
-                {
-                    await ServeAsync(context, next, epoch);
-                }
-                finally
-                {
-                    slots.GiveBack(user, connection, epoch);
-                }
+                return;
             }
+
+            isOpen = !connection.IsCut && connections.TryOpen(connection);
+            if (!isOpen)
+            {
+                slots.GiveBack(user, connection.Name, epoch);
+                await (connections.Find(context.Request) is { } known
+                    ? ContinueAsync(context, next, user, known) // two first requests at once
+                    : RefuseUnavailableAsync(context));
+                return;
+            }
+
+            metrics.Opened();
+            _ = FinishAsync(connection, share);
+            await connection.ServeAsync(context, next);
         }
         finally
         {
-            share.GiveBack();
+            if (!isOpen)
+            {
+                connection.Abandon();
+                connections.Remove(connection);
+                share.GiveBack();
+            }
         }
     }
 
-    private async Task ServeAsync(HttpContext context, RequestDelegate next, long epoch)
+    /// <summary>Gives back what the connection took once it is over, which may be long after its first request.</summary>
+    private async Task FinishAsync(AdmittedConnection connection, ConnectionShareHolder share)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
-        if (end.IsCancellationRequested)
-        {
-            await RefuseUnavailableAsync(context);
-            return;
-        }
-
-        metrics.Opened();
-        try
-        {
-            await using (end.Token.UnsafeRegister(static request => ((HttpContext)request!).Abort(), context))
-            {
-                await next(context);
-            }
-        }
-        finally
-        {
-            metrics.Closed();
-        }
+        await connection.Over;
+        connections.Remove(connection);
+        metrics.Closed();
+        share.GiveBack();
+        slots.GiveBack(connection.User, connection.Name, connection.Epoch);
     }
 
     private async Task<bool> IsRefusedAsync(HttpContext context, SlotAnswer? answer)
@@ -132,4 +172,14 @@ internal sealed class ConnectionAdmission(
         metrics.Refused("unavailable");
         return ProblemWriter.WriteUnavailableAsync(context, "No connection can be admitted at the moment.", TryAgainIn);
     }
+
+    private static IReadOnlyList<string> RolesOf(HttpContext context) =>
+        [.. context.User.FindAll(AccessTokens.Roles).Select(claim => claim.Value)];
+
+    private static ConnectionTransport TransportOf(HttpRequest request) =>
+        HttpMethods.IsConnect(request.Method) || request.Headers.Upgrade.Contains("websocket", StringComparer.OrdinalIgnoreCase)
+            ? ConnectionTransport.WebSockets
+        : request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase)
+            ? ConnectionTransport.ServerSentEvents
+        : ConnectionTransport.LongPolling;
 }

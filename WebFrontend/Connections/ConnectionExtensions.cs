@@ -1,4 +1,5 @@
 using Marketplace.WebFrontend.Frontends;
+using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Connections;
 
@@ -11,13 +12,17 @@ internal static class ConnectionExtensions
     public static IServiceCollection AddConnectionLimits(this IServiceCollection services)
     {
         services.AddFrontendLease();
+        services.AddSingleton<ConnectionHolder>();
         services.AddSingleton<ConnectionTotal>();
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionTotal>());
         services.AddSingleton<ConnectionDrain>();
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionDrain>());
         services.AddSingleton<UserSlots>();
         services.AddSingleton<ConnectionMetrics>();
+        services.AddSingleton<AdmittedConnections>();
+        services.AddHostedService<ConnectionCloser>();
         services.AddSingleton<ConnectionAdmission>();
+        services.AddSingleton(typeof(HubConnectionHandler<>), typeof(CountedHubHandler<>)); // SignalR's own is only a fallback
         return services;
     }
 

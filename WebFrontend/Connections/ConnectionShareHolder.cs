@@ -16,6 +16,8 @@ internal sealed class ConnectionShareHolder(long epoch)
     private int _used;
     private long _sequence;
     private bool _isScarce;
+    private long _round;
+    private long _followed;
 
     public long Epoch => epoch;
 
@@ -41,26 +43,25 @@ internal sealed class ConnectionShareHolder(long epoch)
         }
     }
 
-    /// <summary>Whether something is held here that the cluster wants back.</summary>
-    public bool HoldsWhatIsWanted
+    /// <summary>Whether the cluster waits for a word from here: it wants back what isn't in use.</summary>
+    public bool HasSomethingToSay
     {
         get
         {
             lock (_gate)
             {
-                return _isScarce && _held > _used;
+                return _round != _followed || (_isScarce && _held > _used);
             }
         }
     }
 
-    /// <summary>Whether the cluster had nothing left at the last exchange, and there is nothing here.</summary>
-    public bool IsExhausted
+    public bool HasSpare
     {
         get
         {
             lock (_gate)
             {
-                return _isScarce && _used >= _held;
+                return _used < _held;
             }
         }
     }
@@ -87,25 +88,37 @@ internal sealed class ConnectionShareHolder(long epoch)
         }
     }
 
+    /// <summary>The cluster asks for everything that isn't in use; the next request answers.</summary>
+    public void Recall(long round)
+    {
+        lock (_gate)
+        {
+            _round = round;
+        }
+    }
+
     /// <summary>
     /// What to say in the next exchange. What it hands back is gone from this moment: whether the call arrives or not, it
     /// may have.
     /// </summary>
-    public ShareRequest NextRequest(int waiting)
+    /// <param name="waiting">Connections that wait for more.</param>
+    /// <param name="holder">How this frontend is reached.</param>
+    public ShareRequest NextRequest(int waiting, IConnectionHolder? holder = null)
     {
         lock (_gate)
         {
-            var spare = _held - _used;
-            if (waiting == 0 && _isScarce)
+            var needed = _used + waiting;
+            if (_isScarce || _round != _followed)
             {
-                _held = Math.Min(_held, _used);
+                _held = Math.Min(_held, needed);
+                _followed = _round;
             }
-            else if (spare > 2 * KeptSpare)
+            else if (_held - needed > 2 * KeptSpare)
             {
-                _held = _used + KeptSpare;
+                _held = needed + KeptSpare;
             }
 
-            return new(epoch, ++_sequence, _held, Math.Max(_held, waiting > 0 ? _used + waiting : 0));
+            return new(epoch, ++_sequence, _held, Math.Max(_held, needed), _used, _round, holder);
         }
     }
 

@@ -16,11 +16,13 @@ internal enum TotalOutcome
 
 /// <summary>
 /// Admits within this frontend's share of the total, and keeps the share in step with the cluster: one exchange a second,
-/// and one at once when a connection waits for more. So a connection costs no call here while the share lasts.
+/// and one at once when a connection waits for more or the cluster wants back what isn't in use. So a connection costs no
+/// call here while the share lasts.
 /// </summary>
 internal sealed partial class ConnectionTotal(
     IGrainFactory grains,
     IFrontendLease lease,
+    ConnectionHolder holder,
     IOptions<FrontendLeaseSettings> settings,
     TimeProvider clock,
     ILogger<ConnectionTotal> logger) : BackgroundService
@@ -31,12 +33,29 @@ internal sealed partial class ConnectionTotal(
     private readonly Channel<Waiter> _waiting = Channel.CreateBounded<Waiter>(
         new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
 
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
     private readonly Lock _gate = new();
     private ConnectionShareHolder? _share;
     private bool _isTroubled;
 
-    /// <summary>Whether <see cref="TakeAsync"/> would be refused, as far as is known here.</summary>
-    public bool IsExhausted(long epoch) => ShareOf(epoch).IsExhausted;
+    /// <summary>What <see cref="TakeAsync"/> would say. Takes nothing.</summary>
+    public async ValueTask<TotalOutcome> CheckAsync(long epoch)
+    {
+        if (ShareOf(epoch).HasSpare)
+        {
+            return TotalOutcome.Taken;
+        }
+
+        var (outcome, share) = await TakeAsync(epoch);
+        if (outcome == TotalOutcome.Taken)
+        {
+            share.GiveBack();
+        }
+
+        return outcome;
+    }
 
     /// <summary>Takes one connection under <paramref name="epoch"/>; it is given back to the share that is returned.</summary>
     public async ValueTask<(TotalOutcome Outcome, ConnectionShareHolder Share)> TakeAsync(long epoch)
@@ -53,6 +72,7 @@ internal sealed partial class ConnectionTotal(
             return (TotalOutcome.Unavailable, share);
         }
 
+        _wake.Writer.TryWrite(true);
         try
         {
             return (await waiter.Outcome.Task.WaitAsync(settings.Value.CallDeadline, clock), share);
@@ -65,9 +85,16 @@ internal sealed partial class ConnectionTotal(
         }
     }
 
+    private void OnRecalled(long epoch, long round)
+    {
+        ShareOf(epoch).Recall(round);
+        _wake.Writer.TryWrite(true);
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var tick = Task.CompletedTask;
+        holder.Recalled += OnRecalled;
+        Task tick = Task.CompletedTask, woken = Task.CompletedTask;
         var waiters = new List<Waiter>();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -76,59 +103,98 @@ internal sealed partial class ConnectionTotal(
                 tick = Task.Delay(settings.Value.RenewEvery, clock, stoppingToken);
             }
 
-            await ExchangeAsync(waiters, stoppingToken);
-            if (_share?.HoldsWhatIsWanted != true)
+            var isAnswered = await ExchangeAsync(waiters, stoppingToken);
+            if (isAnswered && (waiters.Count > 0 || _share?.HasSomethingToSay == true))
             {
-                await Task.WhenAny(tick, _waiting.Reader.WaitToReadAsync(stoppingToken).AsTask());
+                continue;
             }
+
+            if (woken.IsCompleted)
+            {
+                woken = _wake.Reader.WaitToReadAsync(stoppingToken).AsTask();
+            }
+
+            await Task.WhenAny(tick, woken);
+            _wake.Reader.TryRead(out _); // before anything is looked at, so that none is missed
         }
     }
 
-    private async Task ExchangeAsync(List<Waiter> waiters, CancellationToken stoppingToken)
+    /// <summary>One exchange. Who got nothing although the cluster gave all that was wanted stays for the next.</summary>
+    /// <returns>Whether the cluster answered.</returns>
+    private async Task<bool> ExchangeAsync(List<Waiter> waiters, CancellationToken stoppingToken)
     {
         while (_waiting.Reader.TryRead(out var waiter))
         {
             waiters.Add(waiter);
         }
 
-        var refusal = TotalOutcome.Unavailable;
-        if (lease.Epoch is { } epoch)
+        waiters.RemoveAll(waiter => TryServe(waiter)); // what came free since needn't be asked for
+        if (lease.Epoch is not { } epoch)
         {
-            var share = ShareOf(epoch);
-            var request = share.NextRequest(waiters.Count(waiter => waiter.Share == share));
-            try
-            {
-                share.Accept(request, await grains.GetGrain<IConnectionTotalGrain>(0).Exchange(request).AsTask()
-                    .WaitAsync(settings.Value.CallDeadline, clock, stoppingToken));
-                refusal = TotalOutcome.Exhausted;
-                _isTroubled = false;
-            }
-            catch (Exception error)
-            {
-                // What was said will be said again; until then the share that is in hand is used.
-                if (!_isTroubled && !stoppingToken.IsCancellationRequested)
-                {
-                    _isTroubled = true;
-                    LogUnreachable(error.Message);
-                }
-            }
+            Refuse(waiters, TotalOutcome.Unavailable);
+            return false;
         }
 
-        foreach (var waiter in waiters)
+        var share = ShareOf(epoch);
+        foreach (var late in waiters.Where(waiter => waiter.Share != share))
         {
-            Decide(waiter, refusal);
+            late.Outcome.TrySetResult(TotalOutcome.Unavailable); // its lease is over; it goes with those who have an outcome
         }
 
-        waiters.Clear();
+        try
+        {
+            var request = share.NextRequest(waiters.Count(waiter => waiter.Share == share), holder.Reference);
+            var answer = await grains.GetGrain<IConnectionTotalGrain>(0).Exchange(request).AsTask()
+                .WaitAsync(settings.Value.CallDeadline, clock, stoppingToken);
+            share.Accept(request, answer);
+            _isTroubled = false;
+            waiters.RemoveAll(waiter => TryServe(waiter));
+            if (answer.Held < request.Wanted)
+            {
+                Refuse(waiters, TotalOutcome.Exhausted);
+            }
+
+            return true;
+        }
+        catch (Exception error)
+        {
+            // What was said will be said again; until then the share that is in hand is used.
+            if (!_isTroubled && !stoppingToken.IsCancellationRequested)
+            {
+                _isTroubled = true;
+                LogUnreachable(error.Message);
+            }
+
+            Refuse(waiters, TotalOutcome.Unavailable);
+            return false;
+        }
     }
 
-    private static void Decide(Waiter waiter, TotalOutcome refusal)
+    /// <summary>Whether the waiter has got one, or has gone away.</summary>
+    private static bool TryServe(Waiter waiter)
     {
-        var isTaken = waiter.Share.TryTake();
-        if (!waiter.Outcome.TrySetResult(isTaken ? TotalOutcome.Taken : refusal) && isTaken)
+        if (waiter.Outcome.Task.IsCompleted)
+        {
+            return true;
+        }
+
+        if (!waiter.Share.TryTake())
+        {
+            return false;
+        }
+
+        if (!waiter.Outcome.TrySetResult(TotalOutcome.Taken))
         {
             waiter.Share.GiveBack();
         }
+
+        return true;
+    }
+
+    private static void Refuse(List<Waiter> waiters, TotalOutcome why)
+    {
+        waiters.ForEach(waiter => waiter.Outcome.TrySetResult(why));
+        waiters.Clear();
     }
 
     private ConnectionShareHolder ShareOf(long epoch)

@@ -28,14 +28,15 @@ internal sealed partial class UserSlots(
     private readonly ConcurrentDictionary<Guid, Task?> _known = new();
 
     /// <summary>Takes a slot, or returns null when the cluster didn't answer: then it may be held, and is given back.</summary>
-    public async Task<SlotAnswer?> TakeAsync(string user, Guid connection, long epoch)
+    public async Task<SlotAnswer?> TakeAsync(string user, SlotRequest request)
     {
+        var (connection, epoch) = (request.Connection, request.Epoch);
         _known[connection] = null;
-        var answer = await TryAsync(user, grain => grain.Take(connection, epoch));
+        var answer = await TryAsync(user, grain => grain.Take(request));
         if (answer is { Outcome: SlotOutcome.LimitReached } && FreeUnknown(user, answer.HeldByCaller, epoch) is { } freed)
         {
             await freed.WaitAsync(settings.Value.CallDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            answer = await TryAsync(user, grain => grain.Take(connection, epoch));
+            answer = await TryAsync(user, grain => grain.Take(request));
         }
 
         if (answer is null)
@@ -51,7 +52,10 @@ internal sealed partial class UserSlots(
     }
 
     /// <summary>Whether a slot could be taken; null when the cluster didn't answer.</summary>
-    public Task<SlotAnswer?> CheckAsync(string user, long epoch) => TryAsync(user, grain => grain.Check(epoch));
+    public Task<SlotAnswer?> CheckAsync(string user, SlotRequest request) => TryAsync(user, grain => grain.Check(request));
+
+    /// <summary>Whether the slot is held here, taken, or on its way back.</summary>
+    public bool Knows(Guid connection) => _known.ContainsKey(connection);
 
     /// <summary>Gives a slot back in the background.</summary>
     public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true) =>

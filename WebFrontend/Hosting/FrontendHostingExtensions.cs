@@ -53,6 +53,7 @@ public static class FrontendHostingExtensions
         app.MapUsers();
         app.MapLive();
         app.MapOperations().MapLimitOperations();
+        app.MapOperations().MapConnectionOperations();
         return app;
     }
 

@@ -50,7 +50,7 @@ internal static class LimitOperations
         }
 
         var errors = new FieldErrors();
-        var options = PolicyBody.Read(body, json.Value.SerializerOptions, errors);
+        var options = SettingsBody.Read<LimitPolicyOptions>(body, json.Value.SerializerOptions, errors);
         return errors.Any
             ? errors.ToProblem()
             : Answer(context, await Policies(grains).Change(policy, versions, options, Operator(context)));

@@ -1,14 +1,19 @@
 using Marketplace.WebFrontend.Connections;
-using Microsoft.AspNetCore.Http.Connections;
 
 namespace Marketplace.WebFrontend.Live;
 
 internal static class LiveEndpoints
 {
+    /// <summary>Shorter than proxies wait for an answer; ours waits 90 s, which is SignalR's default too.</summary>
+    private static readonly TimeSpan PollTimeout = TimeSpan.FromSeconds(60);
+
     public static WebApplication MapLive(this WebApplication app)
     {
-        // WebSockets only: a connection is one request there, whose end is the connection's. Long polling would be many.
-        app.MapHub<LiveHub>("/hubs/live", options => options.Transports = HttpTransportType.WebSockets).WithConnectionLimits();
+        app.MapHub<LiveHub>("/hubs/live", options =>
+        {
+            options.AllowStatefulReconnects = true;
+            options.LongPolling.PollTimeout = PollTimeout;
+        }).WithConnectionLimits();
         app.MapLiveOperations();
         return app;
     }

@@ -51,6 +51,11 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     public override async Task OnConnectedAsync(HubConnectionContext connection)
     {
         ArgumentNullException.ThrowIfNull(connection);
+        if (connection.Features.Get<IHubConnectionFeature>() is { } feature)
+        {
+            feature.Hub = connection;
+        }
+
         var local = new LocalConnection(connection);
         _connections[local.Id] = local;
         try

@@ -1,8 +1,4 @@
-using Marketplace.Connections;
 using Marketplace.Frontends;
-using Marketplace.Grains.Connections;
-using Marketplace.Grains.Frontends;
-using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Frontends;
 using Microsoft.Extensions.Time.Testing;
 using Orleans.Storage;
@@ -14,22 +10,29 @@ namespace Grains.Tests.Connections;
 /// that were replaced and live on, processes that are paused, calls that are carried out late, twice or never, answers
 /// that are lost, a PostgreSQL that goes away. One clock for all, since their rates are what the margin is for.
 /// </summary>
-internal sealed class ClusterModel
+internal sealed partial class ClusterModel
 {
     public const int Total = 20;
     public const int Frontends = 3;
+
+    /// <summary>Steps below have to do with the total, those from here on with the user.</summary>
+    public const int OfTheTotal = 100;
 
     private static readonly FrontendLeaseSettings Settings = new();
 
     private readonly FakeTimeProvider _clock = new();
     private readonly RowStorage _storage = new();
-    private readonly List<Leases> _leases = [];
-    private readonly List<Totals> _totals = [];
+    private readonly List<ModelLeases> _leases = [];
+    private readonly List<ModelTotals> _totals = [];
     private readonly List<Action> _underWay = [];
-    private readonly Frontend[] _frontends = [.. Enumerable.Range(0, Frontends).Select(_ => new Frontend())];
+    private readonly ModelFrontend[] _frontends;
+    private string? _wrongRefusal;
+    private long _closings;
+    private long _firstRound;
 
     public ClusterModel()
     {
+        _frontends = [.. Enumerable.Range(0, Frontends).Select(_ => new ModelFrontend(_underWay.Add))];
         StartLeases();
         StartTotals();
     }
@@ -39,16 +42,25 @@ internal sealed class ClusterModel
     /// <summary>Does one thing; <paramref name="what"/> and <paramref name="which"/> say what to whom.</summary>
     public void Step(int what, int which)
     {
+        if (what >= OfTheTotal)
+        {
+            UserStep(which % 100, which);
+            return;
+        }
+
         var frontend = _frontends[which % Frontends];
         switch (what)
         {
-            case < 30: Advance(TimeSpan.FromMilliseconds(250 + (which % 2 * 250))); break;
-            case < 40: Keep(frontend, which); break;
-            case < 52: Exchange(frontend, which); break;
-            case < 66: Deliver(which); break;
-            case < 76: frontend.Share?.TryTake(); frontend.Wanted = which % 4; break;
-            case < 78: frontend.CloseAll(); break;
-            case < 80: Advance(TimeSpan.FromSeconds(which % 15)); break; // everything stands still
+            case < 26: Advance(TimeSpan.FromMilliseconds(250 + (which % 2 * 250))); break;
+            case < 35: Keep(frontend, which); break;
+            case < 47: Exchange(frontend, which); break;
+            case < 64: Deliver(which); break;
+            case < 72: frontend.Connect(); break;
+            case < 74: Close(frontend); break;
+            case < 75: frontend.CloseAll(); break;
+            case < 76: frontend.GiveUp(); break;
+            case < 78: Advance(TimeSpan.FromSeconds(which % 15)); break; // everything stands still
+            case < 80: if (_totals.Count > 0) { _totals[which / 3 % _totals.Count].GiveUp(); } break; // a recall's deadline
             case < 83: StartLeases(); break;
             case < 85: StartTotals(); break;
             case < 88: _leases[which % _leases.Count].IsPaused ^= true; break;
@@ -60,6 +72,25 @@ internal sealed class ClusterModel
         }
 
         if (_totals.Count == 0) { StartTotals(); }
+    }
+
+    /// <summary>Every process lives and every frontend has a lease; connections come and go, and nothing gets lost.</summary>
+    public void CalmStep(int what, int which)
+    {
+        var frontend = _frontends[which % Frontends];
+        if (frontend.Lease is null)
+        {
+            Array.ForEach(_frontends, each => Keep(each, 0));
+            DeliverAll();
+        }
+
+        switch (what)
+        {
+            case < 40: Deliver(which); break;
+            case < 60: if (!frontend.IsExchanging) { Exchange(frontend, 0); } break;
+            case < 90: frontend.Connect(); break;
+            default: Close(frontend); break;
+        }
     }
 
     /// <summary>The promises.</summary>
@@ -77,8 +108,14 @@ internal sealed class ClusterModel
             held += frontend.Share is { } share && share.Epoch == epoch ? share.Held : 0;
         }
 
-        return held > Total ? $"{held} connections are held." : null;
+        return held > Total ? $"{held} connections are held." : FindTooManyOfUser();
     }
+
+    /// <summary>
+    /// A connection that was refused although there was one left for it, while nothing was lost. What comes free where others
+    /// wait for more is theirs, and may be found by them only: nobody closed one while the exchanges were under way.
+    /// </summary>
+    public string? FindWrongRefusal() => _wrongRefusal;
 
     /// <summary>All works again and nobody is connected: every connection can be had, by any frontend.</summary>
     public string? FindLeakOnceQuiet()
@@ -94,12 +131,16 @@ internal sealed class ClusterModel
         {
             frontend.IsPaused = false;
             frontend.CloseAll();
-            frontend.Wanted = 0;
+            frontend.GiveUp();
         }
 
-        _frontends[0].Wanted = Total;
         for (var second = 0; second < 40; second++)
         {
+            while (second > 35 && _frontends[0].Used + _frontends[0].Waiting < Total)
+            {
+                _frontends[0].Connect();
+            }
+
             foreach (var frontend in _frontends)
             {
                 Keep(frontend, 0);
@@ -108,13 +149,15 @@ internal sealed class ClusterModel
                 DeliverAll();
             }
 
+            _totals[0].GiveUp();
             Advance(TimeSpan.FromSeconds(0.5));
             Advance(TimeSpan.FromSeconds(0.5));
         }
 
         var live = _leases[0].Epochs.Live.Count;
         return FindViolation() ?? (live != Frontends ? $"{live} leases run."
-            : _frontends[0].Share!.Held != Total ? $"Of {Total} connections {_frontends[0].Share!.Held} can be had." : null);
+            : _frontends[0].Used != Total ? $"Of {Total} connections {_frontends[0].Used} can be had."
+            : FindUserLeakOnceQuiet());
     }
 
     private void Advance(TimeSpan by)
@@ -130,7 +173,7 @@ internal sealed class ClusterModel
     {
         try
         {
-            _leases.Add(new Leases(_storage, () => Now));
+            _leases.Add(new ModelLeases(_storage, () => Now, Settings.Term));
         }
         catch (Exception error) when (error is TimeoutException or InconsistentStateException)
         {
@@ -142,7 +185,7 @@ internal sealed class ClusterModel
     {
         try
         {
-            _totals.Add(new Totals(_storage));
+            _totals.Add(new ModelTotals(_storage, Total, _firstRound += 1_000_000));
         }
         catch (TimeoutException)
         {
@@ -169,8 +212,14 @@ internal sealed class ClusterModel
         next();
     }
 
+    private void Close(ModelFrontend frontend)
+    {
+        frontend.Close();
+        _closings++;
+    }
+
     /// <summary>What FrontendLease does every second.</summary>
-    private void Keep(Frontend frontend, int which)
+    private void Keep(ModelFrontend frontend, int which)
     {
         if (frontend.IsPaused || _leases.Count == 0)
         {
@@ -186,235 +235,80 @@ internal sealed class ClusterModel
         }
 
         var epoch = frontend.Lease?.Epoch;
-        Send(target, () => epoch is { } known ? target.Renew(known) : target.Register(), answer =>
-        {
-            if (frontend.KeepCall != call || frontend.IsPaused)
+        Send(target, () => Call(
+            () => epoch is { } known ? target.Renew(known) : target.Register(),
+            answer =>
             {
-                return;
-            }
+                if (frontend.KeepCall != call || frontend.IsPaused)
+                {
+                    return;
+                }
 
-            var endsAt = sentAt + (long)((Settings.Term - Settings.Margin).TotalSeconds * _clock.TimestampFrequency);
-            if (answer is null || (epoch is not null && frontend.Lease?.Extend(endsAt) != true))
-            {
-                frontend.Lose();
-            }
-            else
-            {
-                frontend.Lease ??= new HeldLease(answer.Value, endsAt, _clock);
-            }
-        });
+                var endsAt = sentAt + (long)((Settings.Term - Settings.Margin).TotalSeconds * _clock.TimestampFrequency);
+                if (answer is null || (epoch is not null && frontend.Lease?.Extend(endsAt) != true))
+                {
+                    frontend.Lose();
+                }
+                else if (frontend.Lease is null)
+                {
+                    frontend.Begin(new HeldLease(answer.Value, endsAt, _clock));
+                }
+            }));
     }
 
-    /// <summary>What ConnectionTotal does every second.</summary>
-    private void Exchange(Frontend frontend, int which)
+    /// <summary>What ConnectionTotal does every second, and when somebody waits or it is asked to.</summary>
+    private void Exchange(ModelFrontend frontend, int which)
     {
-        if (frontend.IsPaused || _totals.Count == 0 || frontend.Lease is not { Runs: true } lease)
+        if (frontend.IsPaused || _totals.Count == 0 || frontend.Lease is not { Runs: true } || frontend.Share is not { } share)
         {
             return;
         }
 
-        if (frontend.Share?.Epoch != lease.Epoch)
-        {
-            frontend.Share = new(lease.Epoch);
-        }
-
-        var share = frontend.Share;
-        var request = share.NextRequest(frontend.Wanted);
+        var request = share.NextRequest(frontend.Waiting, frontend);
+        frontend.ClosingsAtRequest = _closings;
+        var closings = _frontends.Where(each => each.IsExchanging || each == frontend).Min(each => each.ClosingsAtRequest);
         var totals = _totals[which / 3 % _totals.Count];
         var leases = _leases[which / 7 % _leases.Count];
-        Send(leases, () => totals.Exchange(request, leases.Epochs), answer =>
+        frontend.IsExchanging = true;
+        Send(leases, () => Try(() => totals.Exchange(request, leases.Epochs, answer => _underWay.Add(() =>
         {
-            if (!frontend.IsPaused)
+            frontend.IsExchanging = false;
+            if (!frontend.IsPaused && frontend.Accept(share, request, answer) > 0 && closings == _closings
+                && _frontends.Sum(each => each.Used + each.Waiting) < Total)
             {
-                share.Accept(request, answer);
+                _wrongRefusal = $"Refused with {_frontends.Sum(each => each.Used)} of {Total} connections in use.";
             }
-        });
+        }))));
     }
 
     /// <summary>A call and its answer are two things that can be late, doubled or lost, each for itself.</summary>
-    private void Send<T>(Leases target, Func<T> call, Action<T> answered) => _underWay.Add(() =>
+    private void Send(ModelLeases target, Action call) => _underWay.Add(() =>
     {
         if (target.IsPaused)
         {
-            _underWay.Add(() => Answer(call, answered));
+            _underWay.Add(call);
             return;
         }
 
-        Answer(call, answered);
+        call();
     });
 
-    private void Answer<T>(Func<T> call, Action<T> answered)
+    private void Call<T>(Func<T> call, Action<T> answered) => Try(() =>
+    {
+        var answer = call();
+        _underWay.Add(() => answered(answer));
+    });
+
+    private void Try(Action call)
     {
         try
         {
-            var answer = call();
-            _underWay.Add(() => answered(answer));
+            call();
         }
         catch (Exception error) when (error is TimeoutException or InconsistentStateException or InvalidOperationException)
         {
             _totals.RemoveAll(totals => totals.IsDead);
-        }
-    }
-
-    private sealed class Frontend
-    {
-        public HeldLease? Lease { get; set; }
-
-        public ConnectionShareHolder? Share { get; set; }
-
-        public long KeepCall { get; set; }
-
-        public int Wanted { get; set; }
-
-        public bool IsPaused { get; set; }
-
-        public void CloseAll()
-        {
-            while (Share is { Used: > 0 } share)
-            {
-                share.GiveBack();
-            }
-        }
-
-        public void Lose()
-        {
-            Lease?.Dispose();
-            Lease = null;
-        }
-    }
-
-    /// <summary>What FrontendLeasesGrain does.</summary>
-    private sealed class Leases
-    {
-        private readonly LeaseStore _store;
-        private readonly Func<TimeSpan> _now;
-        private readonly LeaseTable _table;
-        private readonly Ownership _ownership;
-        private (TimeSpan AskedAt, bool IsOwner)? _seen;
-        private TimeSpan _nextLook;
-
-        public Leases(RowStorage storage, Func<TimeSpan> now)
-        {
-            _store = new(storage, default);
-            _now = now;
-            var stored = _store.ClaimAsync().GetAwaiter().GetResult();
-            _table = new LeaseTable(Settings.Term, stored, now(), Ownership.Grace);
-            _ownership = new Ownership(now());
-        }
-
-        public bool IsPaused { get; set; }
-
-        public FrontendEpochs Epochs => _table.Epochs;
-
-        public long? Register()
-        {
-            ThrowIfDoubtful();
-            var epoch = _table.Register("f", _now());
-            try
-            {
-                Save();
-            }
-            catch
-            {
-                _table.Release(epoch);
-                throw;
-            }
-
-            return epoch;
-        }
-
-        public long? Renew(long epoch)
-        {
-            ThrowIfDoubtful();
-            return _table.Renew(epoch, _now()) ? epoch : null;
-        }
-
-        /// <summary>A look at the row is taken in one tick and acted upon in a later one.</summary>
-        public void Tick(TimeSpan now)
-        {
-            _ownership.Beat(now);
-            if (_seen is { } seen)
-            {
-                _seen = null;
-                if (seen.IsOwner)
-                {
-                    _ownership.Confirm(seen.AskedAt);
-                    _table.End(seen.AskedAt);
-                }
-                else
-                {
-                    _ownership.Lose();
-                }
-            }
-            else if (now >= _nextLook)
-            {
-                _nextLook = now + Ownership.ConfirmEvery;
-                try
-                {
-                    _seen = (now, _store.IsOwnerAsync().GetAwaiter().GetResult());
-                }
-                catch (TimeoutException)
-                {
-                }
-            }
-        }
-
-        private void Save()
-        {
-            try
-            {
-                _table.Stored(_store.SaveAsync(_table.ToState).GetAwaiter().GetResult());
-            }
-            catch (InconsistentStateException)
-            {
-                _ownership.Lose();
-                throw;
-            }
-        }
-
-        private void ThrowIfDoubtful()
-        {
-            if (!_ownership.MayRenew(_now()))
-            {
-                throw new InvalidOperationException("Another may have taken over.");
-            }
-        }
-    }
-
-    /// <summary>What ConnectionTotalGrain does.</summary>
-    private sealed class Totals
-    {
-        private readonly RowStorage _storage;
-        private readonly GrainState<ConnectionTotalState> _row = new();
-        private readonly ShareTable _shares;
-
-        public Totals(RowStorage storage)
-        {
-            _storage = storage;
-            storage.ReadStateAsync(ConnectionTotalState.Name, default, _row).GetAwaiter().GetResult();
-            _shares = new(_row.State ?? new());
-        }
-
-        public bool IsDead { get; private set; }
-
-        public ShareAnswer Exchange(ShareRequest request, FrontendEpochs epochs)
-        {
-            if (IsDead || !epochs.IsLive(request.Epoch))
-            {
-                return !IsDead && epochs.IsVoid(request.Epoch) ? new(0, false) : throw new InvalidOperationException("Not now.");
-            }
-
-            _shares.Prune(epochs);
-            var (answer, grants) = _shares.Exchange(request, Total, epochs.Live.Count);
-            if (grants)
-            {
-                IsDead = true;
-                _row.State = _shares.ToState();
-                _storage.WriteStateAsync(ConnectionTotalState.Name, default, _row).GetAwaiter().GetResult();
-                IsDead = false;
-            }
-
-            return answer;
+            _users.RemoveAll(user => user.IsDead);
         }
     }
 }

@@ -30,4 +30,45 @@ public sealed class ConnectionTotalGrainTests(CountersCluster cluster)
         Assert.Equal(0, (await total.Exchange(new(first, 3, Held: 90, Wanted: 90))).Held);
         await cluster.Leases.Release(second);
     }
+
+    [Fact]
+    public async Task Before_anybody_is_refused_the_others_are_asked_and_one_that_hangs_costs_its_deadline_once()
+    {
+        using var end = new CancellationTokenSource();
+        var (first, second) = (await cluster.HoldLeaseAsync(end.Token), await cluster.HoldLeaseAsync(end.Token));
+        var total = cluster.Grains.GetGrain<IConnectionTotalGrain>(0);
+        var holder = new Holder(round => total.Exchange(new(first, 2, Held: 70, Wanted: 70, Used: 70, round)).AsTask());
+        var address = cluster.Grains.CreateObjectReference<IConnectionHolder>(holder);
+        Assert.Equal(100, (await total.Exchange(new(first, 1, Held: 0, Wanted: 100, Holder: address))).Held);
+
+        Assert.Equal(30, (await total.Exchange(new(second, 1, Held: 0, Wanted: 30))).Held);
+
+        holder.Hangs = true;
+        var startedAt = TimeProvider.System.GetTimestamp();
+        Assert.Equal(30, (await total.Exchange(new(second, 2, Held: 30, Wanted: 31))).Held);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(startedAt), TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        Assert.Equal(2, holder.Asked);
+        Assert.Equal(30, (await total.Exchange(new(second, 3, Held: 30, Wanted: 31))).Held);
+        Assert.Equal(2, holder.Asked);
+
+        await total.Exchange(new(first, 3, Held: 70, Wanted: 70, Used: 69));
+        Assert.Equal([(first, 70, 69), (second, 30, 0)], (await total.GetShares()).Select(share => (share.Epoch, share.Held, share.Used)));
+        await cluster.Leases.Release(first);
+        await cluster.Leases.Release(second);
+    }
+
+    private sealed class Holder(Func<long, Task> answer) : IConnectionHolder
+    {
+        public bool Hangs { get; set; }
+
+        public int Asked { get; private set; }
+
+        public Task Close(CloseOrder order) => Task.CompletedTask;
+
+        public Task Recall(long epoch, long round)
+        {
+            Asked++;
+            return Hangs ? Task.CompletedTask : answer(round);
+        }
+    }
 }

@@ -36,7 +36,7 @@ public sealed class CountersCluster : IAsyncLifetime
                 settings.Term = Term;
                 settings.RenewEvery = settings.CallDeadline = TimeSpan.FromSeconds(0.5);
             });
-            silo.Services.Configure<ConnectionSettings>(settings => settings.Total = 100);
+            silo.Services.Configure<ConnectionCaps>(caps => (caps.Total, caps.PerUserByRole) = (100, new() { ["interviewer"] = 7, ["operator"] = 3 }));
         });
         _cluster = builder.Build();
         await _cluster.DeployAsync();

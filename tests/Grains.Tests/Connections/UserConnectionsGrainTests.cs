@@ -16,19 +16,19 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var connections = Enumerable.Range(0, 5).Select(_ => Guid.NewGuid()).ToList();
         foreach (var connection in connections.Concat(connections))
         {
-            Assert.Equal(SlotOutcome.Taken, (await user.Take(connection, epoch)).Outcome);
+            Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(connection, epoch))).Outcome);
         }
 
-        var sixth = await user.Take(Guid.NewGuid(), epoch);
+        var sixth = await user.Take(Slot(Guid.NewGuid(), epoch));
         Assert.Equal(SlotOutcome.LimitReached, sixth.Outcome);
         Assert.True(sixth.RetryAfter > TimeSpan.Zero);
         Assert.Equal(connections, sixth.HeldByCaller);
-        Assert.Equal(SlotOutcome.LimitReached, (await user.Check(epoch)).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Check(Slot(Guid.Empty, epoch))).Outcome);
 
         await user.GiveBack(connections[2]);
         await user.GiveBack(connections[2]);
-        Assert.Equal(SlotOutcome.Taken, (await user.Take(Guid.NewGuid(), epoch)).Outcome);
-        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Guid.NewGuid(), epoch)).Outcome);
+        Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(Guid.NewGuid(), epoch))).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Slot(Guid.NewGuid(), epoch))).Outcome);
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var epoch = await cluster.HoldLeaseAsync(_end.Token);
         var user = cluster.User();
         var connection = Guid.NewGuid();
-        await user.Take(connection, epoch);
+        await user.Take(Slot(connection, epoch));
 
         await CountersCluster.RestartAsync(user);
 
@@ -52,17 +52,17 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var user = cluster.User();
         for (var i = 0; i < 5; i++)
         {
-            await user.Take(Guid.NewGuid(), dead);
+            await user.Take(Slot(Guid.NewGuid(), dead));
         }
 
-        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Guid.NewGuid(), alive)).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Slot(Guid.NewGuid(), alive))).Outcome);
         await dying.CancelAsync();
 
         var connection = Guid.NewGuid();
         await CountersCluster.UntilAsync(
-            async () => (await user.Take(connection, alive)).Outcome == SlotOutcome.Taken, CountersCluster.Term * 3);
+            async () => (await user.Take(Slot(connection, alive))).Outcome == SlotOutcome.Taken, CountersCluster.Term * 3);
         Assert.Equal(connection, Assert.Single(await user.List()).Connection);
-        Assert.Equal(SlotOutcome.LeaseEnded, (await user.Take(Guid.NewGuid(), dead)).Outcome);
+        Assert.Equal(SlotOutcome.LeaseEnded, (await user.Take(Slot(Guid.NewGuid(), dead))).Outcome);
     }
 
     [Fact]
@@ -73,12 +73,12 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var user = cluster.User();
         for (var i = 0; i < 5; i++)
         {
-            await user.Take(Guid.NewGuid(), released);
+            await user.Take(Slot(Guid.NewGuid(), released));
         }
 
         await cluster.Leases.Release(released);
 
-        Assert.Equal(SlotOutcome.Taken, (await user.Take(Guid.NewGuid(), alive)).Outcome);
+        Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(Guid.NewGuid(), alive))).Outcome);
     }
 
     [Fact]
@@ -87,8 +87,34 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var epoch = await cluster.HoldLeaseAsync(_end.Token);
         var user = cluster.User();
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => user.Take(Guid.NewGuid(), epoch).AsTask()));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => user.Take(Slot(Guid.NewGuid(), epoch)).AsTask()));
 
         Assert.Equal(5, answers.Count(answer => answer.Outcome == SlotOutcome.Taken));
     }
+
+    [Fact]
+    public async Task Of_several_roles_the_one_that_may_have_most_counts_and_one_without_a_cap_counts_as_everybody()
+    {
+        var epoch = await cluster.HoldLeaseAsync(_end.Token);
+
+        Assert.Equal(5, await AdmittedAsync());
+        Assert.Equal(5, await AdmittedAsync("candidate"));
+        Assert.Equal(7, await AdmittedAsync("candidate", "interviewer"));
+        Assert.Equal(3, await AdmittedAsync("operator"));
+        Assert.Equal(5, await AdmittedAsync("operator", "candidate"));
+
+        async Task<int> AdmittedAsync(params string[] roles)
+        {
+            var user = cluster.User();
+            for (var admitted = 0; ; admitted++)
+            {
+                if ((await user.Take(Slot(Guid.NewGuid(), epoch, roles))).Outcome != SlotOutcome.Taken)
+                {
+                    return admitted;
+                }
+            }
+        }
+    }
+
+    private static SlotRequest Slot(Guid connection, long epoch, params string[] roles) => new(connection, epoch, roles);
 }

@@ -10,6 +10,7 @@ using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Live;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -30,7 +31,7 @@ internal sealed class HubHost : IAsyncDisposable
 
     public IGrainFactory Grains => _cluster.Client;
 
-    public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000)
+    public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000, WhenFull whenFull = WhenFull.Refuse)
     {
         var database = await TestDatabase.CreateAsync();
         var builder = new InProcessTestClusterBuilder(1);
@@ -40,7 +41,7 @@ internal sealed class HubHost : IAsyncDisposable
                 .AddConnections().AddRealtime();
             silo.Services.AddSingleton(database);
             silo.Services.Configure<FrontendLeaseSettings>(ShortTerms);
-            silo.Services.Configure<ConnectionSettings>(settings => (settings.PerUser, settings.Total) = (perUser, total));
+            silo.Services.Configure<ConnectionCaps>(settings => (settings.PerUser, settings.Total, settings.WhenFull) = (perUser, total, whenFull));
         });
         var cluster = builder.Build();
         await cluster.DeployAsync();
@@ -82,8 +83,11 @@ internal sealed class HubHost : IAsyncDisposable
         new HubConnectionBuilder().WithUrl($"{frontend.Urls.First()}/hubs/live?access_token={user}", options =>
         {
             options.SkipNegotiation = !negotiate;
-            options.Transports = Microsoft.AspNetCore.Http.Connections.HttpTransportType.WebSockets;
+            options.Transports = HttpTransportType.WebSockets;
         }).Build();
+
+    public static HubConnection Connect(Uri root, string user, HttpTransportType transport) =>
+        new HubConnectionBuilder().WithUrl(new Uri(root, $"/hubs/live?access_token={user}"), transport).WithStatefulReconnect().Build();
 
     /// <summary>What the upgrade is answered with, by a client that shows it.</summary>
     public static async Task<HttpResponseMessage> UpgradeAsync(WebApplication frontend, string user)

@@ -1,36 +1,32 @@
 using System.Reflection;
 using System.Text.Json;
 using Marketplace.Hosting.Settings;
-using Marketplace.Limits;
-using Marketplace.WebFrontend.Hosting;
 
-namespace Marketplace.WebFrontend.Limits;
+namespace Marketplace.WebFrontend.Hosting;
 
 /// <summary>
-/// A whole policy as JSON, under the names of its settings. None may be left out: it would become its default, unasked. The body
+/// Settings that an operator replaces as a whole, as JSON under their names. None may be left out: it would become its default, unasked. The body
 /// is read field by field, so that all that is wrong with it is told at once.
 /// </summary>
-internal static class PolicyBody
+internal static class SettingsBody
 {
-    private static readonly PropertyInfo[] Settings =
-        [.. typeof(LimitPolicyOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite)];
-
-    /// <summary>Reads and judges a body; the policy is of use only when no errors were added.</summary>
-    public static LimitPolicyOptions Read(JsonElement body, JsonSerializerOptions json, FieldErrors errors)
+    /// <summary>Reads and judges a body; the settings are of use only when no errors were added.</summary>
+    public static T Read<T>(JsonElement body, JsonSerializerOptions json, FieldErrors errors) where T : class, new()
     {
-        var options = new LimitPolicyOptions();
+        var settings = typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite).ToList();
+        var options = new T();
         if (body.ValueKind != JsonValueKind.Object)
         {
-            errors.Add("", "The body must be an object: the policy's settings.");
+            errors.Add("", "The body must be an object: the settings.");
             return options;
         }
 
-        foreach (var stranger in body.EnumerateObject().Where(field => Settings.All(setting => NameOf(setting.Name) != field.Name)))
+        foreach (var stranger in body.EnumerateObject().Where(field => settings.All(setting => NameOf(setting.Name) != field.Name)))
         {
-            errors.Add(stranger.Name, "No policy has this setting.");
+            errors.Add(stranger.Name, "There is no such setting.");
         }
 
-        var given = Settings.Where(setting => TryRead(body, setting, options, json, errors)).Select(setting => setting.Name).ToHashSet();
+        var given = settings.Where(setting => TryRead(body, setting, options, json, errors)).Select(setting => setting.Name).ToHashSet();
         foreach (var failure in SettingsRules.Check(options).Where(failure => failure.Member is null || given.Contains(failure.Member)))
         {
             errors.Add(NameOf(failure.Member ?? ""), failure.Text);
@@ -40,12 +36,12 @@ internal static class PolicyBody
     }
 
     private static bool TryRead(
-        JsonElement body, PropertyInfo setting, LimitPolicyOptions options, JsonSerializerOptions json, FieldErrors errors)
+        JsonElement body, PropertyInfo setting, object options, JsonSerializerOptions json, FieldErrors errors)
     {
         var name = NameOf(setting.Name);
         if (!body.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
         {
-            errors.Add(name, "It is required: a policy is replaced as a whole.");
+            errors.Add(name, "It is required: all settings are replaced at once.");
             return false;
         }
 
@@ -72,6 +68,7 @@ internal static class PolicyBody
         : type == typeof(bool) ? "true or false"
         : type == typeof(TimeSpan) ? "a time written \"hh:mm:ss\", or \"d.hh:mm:ss\""
         : type == typeof(string) ? "a text"
+        : type == typeof(Dictionary<string, int>) ? "an object of names with whole numbers"
         : "a list of texts";
 
     private static string NameOf(string setting) => JsonNamingPolicy.CamelCase.ConvertName(setting);

@@ -1,0 +1,111 @@
+using System.Net.WebSockets;
+using Marketplace.Connections;
+using Marketplace.WebFrontend.Connections;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace WebFrontend.Tests.Connections;
+
+/// <summary>By option the newest connection takes the place of the oldest.</summary>
+public sealed class ReplacementTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(HttpTransportType.WebSockets)]
+    [InlineData(HttpTransportType.ServerSentEvents)]
+    [InlineData(HttpTransportType.LongPolling)]
+    public async Task The_newest_takes_the_place_of_the_oldest_which_is_told_why(HttpTransportType transport)
+    {
+        await using var host = await HubHost.StartAsync(perUser: 2, whenFull: WhenFull.ReplaceOldest);
+        WebApplication[] frontends = [await host.StartFrontendAsync(), await host.StartFrontendAsync()];
+        var clients = Enumerable.Range(0, 4).Select(i => new Client(frontends[i % 2], transport)).ToList();
+        await clients[0].Connection.StartAsync(Cancellation);
+        await clients[1].Connection.StartAsync(Cancellation);
+
+        await clients[2].Connection.StartAsync(Cancellation);
+
+        Assert.Contains("was replaced", await clients[0].ClosedAsync(), StringComparison.Ordinal);
+        Assert.Equal(2, await host.SlotsOfAsync("ann"));
+        await clients[3].Connection.StartAsync(Cancellation);
+        Assert.Contains("was replaced", await clients[1].ClosedAsync(), StringComparison.Ordinal);
+        await clients[2].Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
+        await clients[3].Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
+        Assert.Equal(2, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task Twenty_connections_at_once_are_never_more_than_two_at_any_moment()
+    {
+        await using var host = await HubHost.StartAsync(perUser: 2, whenFull: WhenFull.ReplaceOldest);
+        WebApplication[] frontends = [await host.StartFrontendAsync(), await host.StartFrontendAsync()];
+        var metrics = frontends.Select(frontend => frontend.Services.GetRequiredService<ConnectionMetrics>()).ToList();
+        var clients = Enumerable.Range(0, 20).Select(i => new Client(frontends[i % 2], HttpTransportType.WebSockets)).ToList();
+
+        var started = Task.WhenAll(clients.Select(client => client.IsStartedAsync()));
+        var most = 0;
+        while (!started.IsCompleted)
+        {
+            most = Math.Max(most, metrics.Sum(frontend => frontend.Live));
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Cancellation);
+        }
+
+        Assert.InRange(most, 1, 2);
+        Assert.InRange(metrics.Sum(frontend => frontend.Live), 1, 2);
+        Assert.Equal(metrics.Sum(frontend => frontend.Live), await host.SlotsOfAsync("ann"));
+        Assert.Contains(await started, isStarted => isStarted);
+    }
+
+    [Fact]
+    public async Task A_client_that_never_says_a_word_is_replaced_all_the_same()
+    {
+        await using var host = await HubHost.StartAsync(perUser: 1, whenFull: WhenFull.ReplaceOldest);
+        var frontend = await host.StartFrontendAsync();
+        using var mute = new ClientWebSocket();
+        await mute.ConnectAsync(new Uri($"{frontend.Urls.First().Replace("http", "ws", StringComparison.Ordinal)}/hubs/live?access_token=ann"), Cancellation);
+
+        var client = new Client(frontend, HttpTransportType.WebSockets);
+
+        Assert.True(await client.IsStartedAsync());
+        Assert.Equal(1, await host.SlotsOfAsync("ann"));
+    }
+
+    private sealed class Client
+    {
+        private readonly TaskCompletionSource<Exception?> _closed = new();
+
+        public Client(WebApplication frontend, HttpTransportType transport)
+        {
+            Connection = HubHost.Connect(new(frontend.Urls.First()), "ann", transport);
+            Connection.Closed += error =>
+            {
+                _closed.TrySetResult(error);
+                return Task.CompletedTask;
+            };
+        }
+
+        public HubConnection Connection { get; }
+
+        public async Task<string?> ClosedAsync() =>
+            (await _closed.Task.WaitAsync(Deadline, TimeProvider.System, Cancellation))?.Message;
+
+        public async Task<bool> IsStartedAsync()
+        {
+            try
+            {
+                await Connection.StartAsync(Cancellation);
+                return true;
+            }
+            catch (Exception error) when (error is HttpRequestException or WebSocketException or AggregateException or IOException
+                or HubException or InvalidOperationException or OperationCanceledException)
+            {
+                return false; // replaced before it had begun
+            }
+        }
+    }
+}
