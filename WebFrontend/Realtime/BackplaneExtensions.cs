@@ -1,3 +1,4 @@
+using Marketplace.Hosting.Settings;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -20,6 +21,9 @@ public static class BackplaneExtensions
         }
 
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSettings<BackplaneSettings>(BackplaneSettings.Section);
+        services.AddSingleton<BackplaneMetrics>();
+        services.AddSingleton<SlowReaders>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton<ChannelPublisher>();
         services.AddSingleton<FrontendObserver>();

@@ -15,6 +15,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
 
     void IChannelReceiver.Receive(LocalChannel channel, ChannelMessage message)
     {
+        _metrics.Received(1);
         switch (message)
         {
             case HubSend send:
@@ -48,24 +49,32 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
     private void Write(LocalChannel channel, HubSend send)
     {
         var message = HubPayloads<THub>.ToHubMessage(send.Payloads);
+        var written = 0;
         if (send.Only is { } only)
         {
             foreach (var id in only.Distinct(StringComparer.Ordinal))
             {
-                _connections.GetValueOrDefault(id)?.Write(message);
+                if (_connections.TryGetValue(id, out var connection))
+                {
+                    connection.Write(message);
+                    written++;
+                }
             }
-
-            return;
         }
-
-        var except = send.Except?.ToHashSet(StringComparer.Ordinal);
-        foreach (var (id, connection) in channel.Connections)
+        else
         {
-            if (except?.Contains(id) != true)
+            var except = send.Except?.ToHashSet(StringComparer.Ordinal);
+            foreach (var (id, connection) in channel.Connections)
             {
-                connection.Write(message);
+                if (except?.Contains(id) != true)
+                {
+                    connection.Write(message);
+                    written++;
+                }
             }
         }
+
+        _metrics.FannedOut(written);
     }
 
     private async Task ReplyAsync(string channel, string requestId, Func<Task<ProtocolPayload?>> work)

@@ -25,6 +25,8 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly FrontendLink _link;
     private readonly FrontendObserver _inbox;
     private readonly HubPayloads<THub> _payloads;
+    private readonly SlowReaders _slowReaders;
+    private readonly BackplaneMetrics _metrics;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
 
@@ -34,17 +36,20 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         FrontendLink link,
         FrontendObserver inbox,
         HubPayloads<THub> payloads,
+        SlowReaders slowReaders,
+        BackplaneMetrics metrics,
         TimeProvider clock,
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
         (_channels, _publisher, _link, _inbox, _payloads, _logger) = (channels, publisher, link, inbox, payloads, logger);
+        (_slowReaders, _metrics) = (slowReaders, metrics);
         _requests = new(_names, publisher, link, channels, clock);
     }
 
     public override async Task OnConnectedAsync(HubConnectionContext connection)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        var local = new LocalConnection(connection);
+        var local = new LocalConnection(connection, _slowReaders);
         _connections[local.Id] = local;
         try
         {
