@@ -21,7 +21,7 @@ internal sealed class BackplaneMetrics
         _fanOut = meter.CreateHistogram<int>(
             "marketplace.realtime.fan_out", "{connection}", "Connections of this frontend that one message was written to; its sum is the messages written");
         _cut = meter.CreateCounter<long>("marketplace.realtime.cut", "{connection}", "Closed for a slow reader, by the bound that was passed");
-        _dropped = meter.CreateCounter<long>("marketplace.realtime.dropped", "{message}", "Not written since their connection was cut or broke");
+        _dropped = meter.CreateCounter<long>("marketplace.realtime.dropped", "{message}", "Not written since their connection is being cut");
         _queuedMessages = meter.CreateUpDownCounter<long>("marketplace.realtime.queued", "{message}", "Waiting for readers that are behind");
         _queuedBytes = meter.CreateUpDownCounter<long>("marketplace.realtime.queued_bytes", "By", "Waiting for readers that are behind");
     }

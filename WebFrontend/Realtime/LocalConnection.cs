@@ -72,11 +72,6 @@ internal sealed class LocalConnection(HubConnectionContext context, SlowReaders 
         lock (_gate)
         {
             write = default;
-            if (context.ConnectionAborted.IsCancellationRequested)
-            {
-                slowReaders.Drop(pending);
-            }
-
             if (slowReaders.TryTake(pending, out var next))
             {
                 write = context.WriteAsync(next);

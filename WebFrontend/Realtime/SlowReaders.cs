@@ -53,14 +53,6 @@ internal sealed partial class SlowReaders(
         return isTaken;
     }
 
-    /// <summary>Forgets what waits for a connection that has ended.</summary>
-    public void Drop(PendingWrites pending)
-    {
-        metrics.Dropped(pending.Count);
-        metrics.Queued(-pending.Count, -pending.Bytes);
-        pending.Clear();
-    }
-
     /// <summary>Says why, when the last write has ended. The client may connect anew.</summary>
     public static async Task SayGoodbyeAsync(HubConnectionContext connection, string reason)
     {
@@ -80,8 +72,9 @@ internal sealed partial class SlowReaders(
     private void Cut(PendingWrites pending, HubConnectionContext connection, string bound, string excess)
     {
         pending.CutReason = $"This client reads too slowly: {excess}";
-        metrics.Dropped(1);
-        Drop(pending);
+        metrics.Dropped(1 + pending.Count);
+        metrics.Queued(-pending.Count, -pending.Bytes);
+        pending.Clear();
         metrics.Cut(bound);
         LogCut(connection.ConnectionId, pending.CutReason);
         StopWaitingForReader(connection);

@@ -41,12 +41,15 @@ public abstract class Servers : IAsyncLifetime
     public IHubContext<TestHub> Hub(int server) =>
         _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
 
+    public IServiceProvider ServicesOf(int server) => _apps[server % Count].Services;
+
+    public Uri AddressOf(int server) => new(ServicesOf(server).GetRequiredService<IServer>().Features
+        .Get<IServerAddressesFeature>()!.Addresses.Single());
+
     /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
     public async Task<TestClient> ConnectAsync(int server, string? user = null)
     {
-        var address = _apps[server % Count].Services.GetRequiredService<IServer>().Features
-            .Get<IServerAddressesFeature>()!.Addresses.Single();
-        var connection = new HubConnectionBuilder().WithUrl($"{address}/hub?user={user}").Build();
+        var connection = new HubConnectionBuilder().WithUrl(new Uri(AddressOf(server), $"/hub?user={user}")).Build();
         var client = new TestClient(connection);
         await connection.StartAsync();
         return client;
@@ -79,7 +82,7 @@ public sealed class BuiltInServer : Servers
 }
 
 /// <summary>Our manager: one silo, and three frontends that are clients of it.</summary>
-public sealed class OrleansServers : Servers
+public class OrleansServers : Servers
 {
     private IHost _silo = null!;
 
@@ -103,6 +106,7 @@ public sealed class OrleansServers : Servers
                 builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
                 builder.Services.AddFrontendLease();
                 builder.Services.AddSignalR().AddOrleansBackplane();
+                Configure(builder);
             });
         }
     }
@@ -112,6 +116,11 @@ public sealed class OrleansServers : Servers
         await base.DisposeAsync();
         await _silo.StopAsync();
         _silo.Dispose();
+    }
+
+    /// <summary>Changes a frontend.</summary>
+    protected virtual void Configure(WebApplicationBuilder frontend)
+    {
     }
 
     private static int FreePort()
