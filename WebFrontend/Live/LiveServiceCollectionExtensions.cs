@@ -1,4 +1,5 @@
 using Marketplace.Users;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Limits.Calls;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.SignalR;
@@ -17,6 +18,7 @@ internal static class LiveServiceCollectionExtensions
         }).AddOrleansBackplane();
         services.AddSingleton<IUserIdProvider, UserFromToken>();
         services.AddSingleton<INotifications, Notifications>();
+        services.AddSingleton<IClientDrain, LiveDrain>();
         return services;
     }
 

@@ -31,6 +31,7 @@ public static class BackplaneExtensions
         services.AddHostedService(provider => provider.GetRequiredService<FrontendObserver>());
         services.AddHostedService(provider => provider.GetRequiredService<FrontendLink>());
         services.AddSingleton(typeof(HubPayloads<>));
+        services.AddSingleton(typeof(HubDrain<>));
         services.AddSingleton(typeof(HubLifetimeManager<>), typeof(OrleansHubLifetimeManager<>));
         return signalR;
     }

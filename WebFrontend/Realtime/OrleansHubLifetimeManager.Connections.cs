@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Marketplace.Realtime;
 using Marketplace.Trouble;
@@ -9,6 +10,13 @@ namespace Marketplace.WebFrontend.Realtime;
 // Groups and client results: what is done to one connection, here or on another frontend.
 internal sealed partial class OrleansHubLifetimeManager<THub>
 {
+    /// <summary>The connections of this process.</summary>
+    internal ConcurrentDictionary<string, LocalConnection> Local => _connections;
+
+    /// <summary>Writes to a connection of this process.</summary>
+    internal void SendLocal(LocalConnection connection, string methodName, params object?[] args) =>
+        connection.Write(HubPayloads<THub>.ToHubMessage(_payloads.Serialize(new InvocationMessage(methodName, args))));
+
     /// <summary>Returns once the connection, on whichever frontend, gets whatever is sent to the group from now on.</summary>
     public override Task AddToGroupAsync(string connectionId, string groupName, CancellationToken cancellationToken = default) =>
         ChangeGroupAsync(connectionId, groupName, joins: true, cancellationToken);

@@ -59,14 +59,7 @@ internal sealed partial class SlowReaders(
         var said = connection.WriteAsync(new CloseMessage(reason, allowReconnect: true));
         StopWaitingForReader(connection); // it is in the buffer
         await said.ConfigureAwait(false);
-        if (connection.Features.Get<IConnectionLifetimeNotificationFeature>() is { } ending)
-        {
-            ending.RequestClose();
-        }
-        else
-        {
-            connection.Abort();
-        }
+        connection.RequestClose();
     }
 
     private void Cut(PendingWrites pending, HubConnectionContext connection, string bound, string excess)
