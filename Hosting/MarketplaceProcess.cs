@@ -63,9 +63,9 @@ public static class MarketplaceProcess
             {
                 await app.RunAsync();
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            catch (Exception error) when (stopping.IsCancellationRequested && IsCancellation(error))
             {
-                // Told to stop while it was still starting, for example while a frontend looked for a silo.
+                // Told to stop while it was still starting, for example while a frontend looked for a silo; or told twice.
             }
 
             return 0;
@@ -80,6 +80,9 @@ public static class MarketplaceProcess
             return ExitCodeOfBadSettings;
         }
     }
+
+    private static bool IsCancellation(Exception error) => error is OperationCanceledException
+        || (error is AggregateException all && all.InnerExceptions.All(IsCancellation));
 
     private static IEnumerable<string>? Explain(Exception error) => error switch
     {

@@ -32,14 +32,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
                 });
                 break;
             case HubAsk ask when _connections.TryGetValue(ask.ConnectionId, out var local):
-                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, async () => HubPayloads<THub>.Serialize(
-                    await AskLocalAsync(
-                        local,
-                        ask.RequestId,
-                        typeof(RawResult), // the one who asked knows the type
-                        () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
-                        CancellationToken.None),
-                    local.Context.Protocol));
+                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, () => AnswerAsync(local, ask));
                 break;
             case GroupChange or HubAsk:
                 break; // another frontend's connection, or one that has just gone
@@ -75,6 +68,19 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         }
 
         _metrics.FannedOut(written);
+    }
+
+    private async Task<ProtocolPayload?> AnswerAsync(LocalConnection local, HubAsk ask)
+    {
+        // As long as the one who asked waits; its cancellation isn't heard of here.
+        using var deadline = new CancellationTokenSource(BackplaneLimits.AnswerWithin, _clock);
+        var completion = await AskLocalAsync(
+            local,
+            ask.RequestId,
+            typeof(RawResult), // the one who asked knows the type
+            () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
+            deadline.Token);
+        return HubPayloads<THub>.Serialize(completion, local.Context.Protocol);
     }
 
     private async Task ReplyAsync(string channel, string requestId, Func<Task<ProtocolPayload?>> work)

@@ -27,6 +27,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly HubPayloads<THub> _payloads;
     private readonly SlowReaders _slowReaders;
     private readonly BackplaneMetrics _metrics;
+    private readonly TimeProvider _clock;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
 
@@ -42,7 +43,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
         (_channels, _publisher, _link, _inbox, _payloads, _logger) = (channels, publisher, link, inbox, payloads, logger);
-        (_slowReaders, _metrics) = (slowReaders, metrics);
+        (_slowReaders, _metrics, _clock) = (slowReaders, metrics, clock);
         _requests = new(_names, publisher, link, channels, clock);
     }
 

@@ -23,8 +23,12 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
     [Fact]
     public async Task Clients_of_a_frontend_that_stops_move_to_another_spread_over_the_window_and_none_is_cut_before_its_time()
     {
-        var users = await Task.WhenAll(
-            Enumerable.Range(0, (Followers + Stubborn) / PerUser).Select(_ => Fixture.NewUserAsync()));
+        var users = new List<ClusterUser>();
+        while (users.Count < (Followers + Stubborn) / PerUser)
+        {
+            users.AddRange(await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Fixture.NewUserAsync())));
+        }
+
         var clients = new List<LiveClient>();
         for (var i = 0; i < Followers + Stubborn; i++)
         {

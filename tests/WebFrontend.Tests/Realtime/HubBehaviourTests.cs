@@ -12,7 +12,7 @@ public sealed class OrleansHubTests(OrleansServers servers) : HubBehaviourTests(
 /// a, b and c are on different servers where there are several. After what is expected comes "end", to everyone: whatever was
 /// sent too often or to the wrong ones would have come before it.
 /// </summary>
-public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
+public abstract partial class HubBehaviourTests(Servers servers) : IAsyncLifetime
 {
     private readonly string _group = $"group-{Guid.NewGuid():N}";
     private readonly string _user = $"user-{Guid.NewGuid():N}";
