@@ -26,10 +26,24 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         string connectionId, string groupName, CancellationToken cancellationToken = default) =>
         ChangeGroupAsync(connectionId, groupName, joins: false, cancellationToken);
 
+    /// <summary>A cancelled call is a <see cref="HubException"/> too, with the text that the built-in manager gives it.</summary>
     public override async Task<T> InvokeConnectionAsync<T>(
         string connectionId, string methodName, object?[] args, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(connectionId);
+        try
+        {
+            return await AskConnectionAsync<T>(connectionId, methodName, args, cancellationToken);
+        }
+        catch (OperationCanceledException error) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new HubException("Invocation canceled by the server.", error);
+        }
+    }
+
+    private async Task<T> AskConnectionAsync<T>(
+        string connectionId, string methodName, object?[] args, CancellationToken cancellationToken)
+    {
         if (_connections.TryGetValue(connectionId, out var local))
         {
             var localId = $"s{Guid.NewGuid():N}";
