@@ -1,5 +1,8 @@
 using Marketplace.Hosting.Settings;
+using Marketplace.Hosting.Stopping;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.Hosting;
@@ -12,8 +15,6 @@ public static class MarketplaceProcess
 
     /// <summary>The exit code of a process that had to break off its stop (sysexits' EX_TEMPFAIL).</summary>
     public const int ExitCodeOfLateStop = 75;
-
-    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(29);
 
     /// <summary>
     /// Composes, builds and runs an application until it is told to stop. Returns 0 after an orderly stop and
@@ -46,6 +47,7 @@ public static class MarketplaceProcess
             var builder = WebApplication.CreateBuilder(
                 new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
             await using var surroundings = wantsHelp || surround is null ? null : await surround(builder);
+            builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
             compose(builder);
             if (wantsHelp)
             {
@@ -56,15 +58,14 @@ public static class MarketplaceProcess
 
             var app = builder.Build();
             map(app);
-            app.Lifetime.ApplicationStopping.Register(() => _ = LeaveAtTheLatestAsync());
             var stopping = app.Lifetime.ApplicationStopping;
             try
             {
                 await app.RunAsync();
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            catch (Exception error) when (stopping.IsCancellationRequested && IsCancellation(error))
             {
-                // Told to stop while it was still starting, for example while a frontend looked for a silo.
+                // Told to stop while it was still starting, for example while a frontend looked for a silo; or told twice.
             }
 
             return 0;
@@ -80,16 +81,8 @@ public static class MarketplaceProcess
         }
     }
 
-    /// <summary>
-    /// A silo that stops while PostgreSQL is away tries for a minute to say so in the membership table, whatever its host's
-    /// time-out is; whoever sent SIGTERM expects the process to be gone in 30 s.
-    /// </summary>
-    private static async Task LeaveAtTheLatestAsync()
-    {
-        await Task.Delay(StopWithin, TimeProvider.System);
-        await Console.Error.WriteLineAsync($"The process did not stop within {StopWithin.TotalSeconds} s; it ends now.");
-        Environment.Exit(ExitCodeOfLateStop);
-    }
+    private static bool IsCancellation(Exception error) => error is OperationCanceledException
+        || (error is AggregateException all && all.InnerExceptions.All(IsCancellation));
 
     private static IEnumerable<string>? Explain(Exception error) => error switch
     {

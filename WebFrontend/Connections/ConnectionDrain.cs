@@ -1,11 +1,21 @@
+using Marketplace.Hosting.Stopping;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.Extensions.Options;
+
 namespace Marketplace.WebFrontend.Connections;
 
 /// <summary>
-/// Closes this frontend's connections when it stops, and waits until their slots are back, before the lease is released and
-/// the link to the silos goes. SignalR says goodbye by itself when the stop begins; what is left after a moment is cut off.
+/// Empties this frontend when it is told to stop: nobody is admitted any more, clients are asked to leave over a few seconds and
+/// those that stay are closed. Then, in the stop proper, it waits until their slots are back, before the lease is released and
+/// the link to the silos goes; what is left after a moment is cut off.
 /// </summary>
-internal sealed class ConnectionDrain(UserSlots slots, ConnectionMetrics metrics, TimeProvider clock)
-    : IHostedLifecycleService, IDisposable
+internal sealed class ConnectionDrain(
+    IEnumerable<IClientDrain> clients,
+    UserSlots slots,
+    ConnectionMetrics metrics,
+    IOptions<FrontendSettings> settings,
+    TimeProvider clock)
+    : IBeforeStop, IHostedLifecycleService, IDisposable
 {
     private static readonly TimeSpan GoodbyeWithin = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CutWithin = TimeSpan.FromSeconds(1);
@@ -20,6 +30,12 @@ internal sealed class ConnectionDrain(UserSlots slots, ConnectionMetrics metrics
 
     /// <summary>Cuts off the connections that are left.</summary>
     public CancellationToken Close => _close.Token;
+
+    public Task BeforeStopAsync(CancellationToken hurry)
+    {
+        _hasBegun = true;
+        return Task.WhenAll(clients.Select(hub => hub.RunAsync(settings.Value.DrainWindow, hurry)));
+    }
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
@@ -45,9 +61,9 @@ internal sealed class ConnectionDrain(UserSlots slots, ConnectionMetrics metrics
     private async Task WaitUntilNoneAsync(TimeSpan deadline, CancellationToken cancellationToken)
     {
         var start = clock.GetTimestamp();
-        while (metrics.Live > 0 && clock.GetElapsedTime(start) < deadline)
+        while (metrics.Live > 0 && clock.GetElapsedTime(start) < deadline && !cancellationToken.IsCancellationRequested)
         {
-            await Task.Delay(Look, clock, cancellationToken);
+            await Task.Delay(Look, clock, CancellationToken.None);
         }
     }
 }

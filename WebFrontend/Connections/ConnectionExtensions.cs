@@ -1,3 +1,4 @@
+using Marketplace.Hosting.Stopping;
 using Marketplace.WebFrontend.Frontends;
 using Microsoft.AspNetCore.SignalR;
 
@@ -17,6 +18,7 @@ internal static class ConnectionExtensions
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionTotal>());
         services.AddSingleton<ConnectionDrain>();
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionDrain>());
+        services.AddSingleton<IBeforeStop>(provider => provider.GetRequiredService<ConnectionDrain>());
         services.AddSingleton<UserSlots>();
         services.AddSingleton<ConnectionMetrics>();
         services.AddSingleton<AdmittedConnections>();

@@ -1,4 +1,5 @@
 using Marketplace.Hosting.Health;
+using Marketplace.Hosting.Stopping;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
@@ -6,13 +7,14 @@ namespace Marketplace.WebFrontend.Hosting;
 
 internal static class DrainExtensions
 {
-    /// <summary>The share of a 30 s stop that requests in flight may use; what is left is for handing back leases.</summary>
+    /// <summary>The share of a 30 s stop, drain included, that requests in flight may use; what is left is for handing back leases.</summary>
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(28);
 
     public static IServiceCollection AddDrain(this IServiceCollection services)
     {
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
+        services.AddSingleton<IBeforeStop>(provider => provider.GetRequiredService<Drain>());
         services.AddHealthChecks().AddCheck<Drain>("accepting", tags: [HealthTags.Ready]);
         services.Configure<HostOptions>(options => options.ShutdownTimeout = StopWithin);
         return services;
@@ -24,19 +26,23 @@ internal static class DrainExtensions
 /// elsewhere before the socket closes.
 /// </summary>
 internal sealed partial class Drain(IOptions<FrontendSettings> settings, TimeProvider clock, ILogger<Drain> logger)
-    : IHostedLifecycleService, IHealthCheck
+    : IBeforeStop, IHostedLifecycleService, IHealthCheck
 {
     private volatile bool _draining;
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(_draining ? HealthCheckResult.Unhealthy("this frontend is stopping") : HealthCheckResult.Healthy());
 
-    public async Task StoppingAsync(CancellationToken cancellationToken)
+    public async Task BeforeStopAsync(CancellationToken hurry)
     {
         _draining = true;
         LogDraining(settings.Value.DrainDelay);
-        await Task.Delay(settings.Value.DrainDelay, clock, cancellationToken);
+        await Task.Delay(settings.Value.DrainDelay, clock, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
+
+    /// <summary>A stop that no signal asked for comes without a drain before it.</summary>
+    public Task StoppingAsync(CancellationToken cancellationToken) =>
+        _draining ? Task.CompletedTask : BeforeStopAsync(cancellationToken);
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

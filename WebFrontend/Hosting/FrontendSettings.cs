@@ -41,6 +41,10 @@ public sealed class FrontendSettings : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00", "00:00:20")]
     public TimeSpan DrainDelay { get; set; } = TimeSpan.FromSeconds(1);
 
+    [Description("What clients' departures are spread over after SIGTERM, when live connections are sent to other frontends.")]
+    [Range(typeof(TimeSpan), "00:00:00", "00:00:15")]
+    public TimeSpan DrainWindow { get; set; } = TimeSpan.FromSeconds(5);
+
     [Description("Proxies (addresses or CIDR ranges) whose X-Forwarded-For and X-Forwarded-Proto count.")]
     public IList<string> TrustedProxies { get; set; } = [];
 

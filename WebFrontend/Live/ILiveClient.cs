@@ -23,6 +23,9 @@ public interface ILiveClient
 
     /// <summary>Something for everyone, from the operators.</summary>
     Task Broadcast(BroadcastMessage message);
+
+    /// <summary>This frontend is about to stop: connect anew in so many milliseconds, and you get to another.</summary>
+    Task Draining(int afterMs);
 }
 
 /// <param name="Room">The room.</param>

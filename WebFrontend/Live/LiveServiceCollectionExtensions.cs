@@ -1,5 +1,6 @@
 using Marketplace.Hosting.Settings;
 using Marketplace.Users;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Limits.Calls;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.SignalR;
@@ -20,6 +21,7 @@ internal static class LiveServiceCollectionExtensions
         }).AddOrleansBackplane();
         services.AddSingleton<IUserIdProvider, UserFromToken>();
         services.AddSingleton<INotifications, Notifications>();
+        services.AddSingleton<IClientDrain, LiveDrain>();
         return services;
     }
 

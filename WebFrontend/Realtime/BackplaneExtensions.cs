@@ -1,3 +1,4 @@
+using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Realtime.History;
 using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
@@ -22,6 +23,9 @@ public static class BackplaneExtensions
         }
 
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSettings<BackplaneSettings>(BackplaneSettings.Section);
+        services.AddSingleton<BackplaneMetrics>();
+        services.AddSingleton<SlowReaders>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton<ChannelPublisher>();
         services.AddSingleton<LocalPlaces>();
@@ -31,6 +35,7 @@ public static class BackplaneExtensions
         services.AddHostedService(provider => provider.GetRequiredService<FrontendLink>());
         services.AddSingleton(typeof(HubPayloads<>));
         services.AddSingleton(typeof(HistoryPayloads<>));
+        services.AddSingleton(typeof(HubDrain<>));
         services.AddSingleton(typeof(HubLifetimeManager<>), typeof(OrleansHubLifetimeManager<>));
         services.AddSingleton(typeof(IHubHistory<>), typeof(HubHistory<>));
         services.AddSingleton(typeof(IHubPresence<>), typeof(HubPresence<>));

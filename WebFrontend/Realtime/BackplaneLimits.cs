@@ -1,6 +1,6 @@
 namespace Marketplace.WebFrontend.Realtime;
 
-/// <summary>The bounds of a frontend's end of the backplane, and what happens at each.</summary>
+/// <summary>The bounds of a frontend's end of the backplane, and what happens at each; a connection's are <see cref="BackplaneSettings"/>.</summary>
 internal static class BackplaneLimits
 {
     /// <summary>Messages taken over and not yet written to connections; past it channels are told to come again.</summary>
@@ -11,9 +11,6 @@ internal static class BackplaneLimits
 
     /// <summary>Messages in one call to a channel; the rest goes with the next call.</summary>
     public const int PublishMessagesMax = 128;
-
-    /// <summary>Writes under way to one connection, whose reader is that far behind; past it the connection is aborted.</summary>
-    public const int WritesUnderWayMax = 1_000;
 
     /// <summary>Messages held for a connection while it is sent what it missed; past it the connection is aborted.</summary>
     public const int HeldMessagesMax = 1_000;

@@ -3,10 +3,14 @@ using Microsoft.AspNetCore.SignalR;
 
 namespace Marketplace.WebFrontend.Realtime;
 
-/// <summary>A connection of this frontend.</summary>
-internal sealed class LocalConnection(HubConnectionContext context)
+/// <summary>
+/// A connection of this frontend. Nobody waits for its reader: while that keeps up, a message goes straight into the
+/// transport's buffer; once a write can't end at once, what follows waits in a bounded queue, see <see cref="SlowReaders"/>.
+/// </summary>
+internal sealed class LocalConnection(HubConnectionContext context, SlowReaders slowReaders)
 {
-    private int _underWay;
+    private readonly Lock _gate = new();
+    private PendingWrites? _pending; // while a write is under way
 
     public string Id => context.ConnectionId;
 
@@ -24,40 +28,69 @@ internal sealed class LocalConnection(HubConnectionContext context)
     /// <summary>It has disconnected and may join nothing any more; under the table's lock.</summary>
     public bool IsGone { get; set; }
 
-    /// <summary>
-    /// Writes without waiting for the socket. SignalR keeps writes in order and ends a connection whose write fails; one whose
-    /// reader has fallen too far behind is ended here, or its messages would pile up without bound.
-    /// </summary>
+    /// <summary>Writes, in the order of the calls, without waiting for the socket.</summary>
     public void Write(SerializedHubMessage message)
     {
-        var write = context.WriteAsync(message);
-        if (write.IsCompletedSuccessfully)
+        ValueTask write;
+        PendingWrites pending;
+        lock (_gate)
         {
-            write.GetAwaiter().GetResult();
-            return;
+            if (_pending is not null)
+            {
+                slowReaders.Queue(_pending, message, context);
+                return;
+            }
+
+            write = context.WriteAsync(message); // runs nobody else's code: the transport reads on another thread
+            if (write.IsCompletedSuccessfully)
+            {
+                write.GetAwaiter().GetResult();
+                return;
+            }
+
+            _pending = pending = new();
         }
 
-        if (Interlocked.Increment(ref _underWay) > BackplaneLimits.WritesUnderWayMax)
-        {
-            context.Abort();
-        }
-
-        _ = FinishAsync(write);
+        _ = CatchUpAsync(write, pending);
     }
 
-    private async Task FinishAsync(ValueTask write)
+    private async Task CatchUpAsync(ValueTask write, PendingWrites pending)
     {
         try
         {
-            await write.ConfigureAwait(false);
+            do
+            {
+                await write.ConfigureAwait(false);
+            }
+            while (TryWriteNext(pending, out write));
+            if (pending.CutReason is { } reason)
+            {
+                await SlowReaders.SayGoodbyeAsync(context, reason).ConfigureAwait(false);
+            }
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            context.Abort();
+            context.Abort(); // whatever was not written is lost, so nothing may follow it
         }
-        finally
+    }
+
+    private bool TryWriteNext(PendingWrites pending, out ValueTask write)
+    {
+        lock (_gate)
         {
-            Interlocked.Decrement(ref _underWay);
+            write = default;
+            if (slowReaders.TryTake(pending, out var next))
+            {
+                write = context.WriteAsync(next);
+                return true;
+            }
+
+            if (pending.CutReason is null)
+            {
+                _pending = null;
+            }
+
+            return false;
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Marketplace.Realtime;
 using Marketplace.Trouble;
@@ -9,6 +10,13 @@ namespace Marketplace.WebFrontend.Realtime;
 // Groups and client results: what is done to one connection, here or on another frontend.
 internal sealed partial class OrleansHubLifetimeManager<THub>
 {
+    /// <summary>The connections of this process.</summary>
+    internal ConcurrentDictionary<string, LocalConnection> Local => _connections;
+
+    /// <summary>Writes to a connection of this process.</summary>
+    internal void SendLocal(LocalConnection connection, string methodName, params object?[] args) =>
+        connection.Write(HubPayloads<THub>.ToHubMessage(_payloads.Serialize(new InvocationMessage(methodName, args))));
+
     /// <summary>Returns once the connection, on whichever frontend, gets whatever is sent to the group from now on.</summary>
     public override Task AddToGroupAsync(string connectionId, string groupName, CancellationToken cancellationToken = default) =>
         ChangeGroupAsync(connectionId, groupName, joins: true, cancellationToken);
@@ -18,10 +26,24 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         string connectionId, string groupName, CancellationToken cancellationToken = default) =>
         ChangeGroupAsync(connectionId, groupName, joins: false, cancellationToken);
 
+    /// <summary>A cancelled call is a <see cref="HubException"/> too, with the text that the built-in manager gives it.</summary>
     public override async Task<T> InvokeConnectionAsync<T>(
         string connectionId, string methodName, object?[] args, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(connectionId);
+        try
+        {
+            return await AskConnectionAsync<T>(connectionId, methodName, args, cancellationToken);
+        }
+        catch (OperationCanceledException error) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new HubException("Invocation canceled by the server.", error);
+        }
+    }
+
+    private async Task<T> AskConnectionAsync<T>(
+        string connectionId, string methodName, object?[] args, CancellationToken cancellationToken)
+    {
         if (_connections.TryGetValue(connectionId, out var local))
         {
             var localId = $"s{Guid.NewGuid():N}";

@@ -15,6 +15,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
 
     void IChannelReceiver.ReceiveKept(LocalChannel channel, HistoryPosition position, HistoryMessage message)
     {
+        _metrics.Received(1);
         channel.History!.Written = position;
         WriteToFollowers(channel, position, stamp => _history.ToHubMessage(stamp, message));
     }
@@ -28,13 +29,17 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
     private void WriteToFollowers(LocalChannel channel, HistoryPosition position, Func<HistoryStamp, SerializedHubMessage> make)
     {
         SerializedHubMessage? message = null;
+        var written = 0;
         foreach (var connection in channel.Connections.Values)
         {
             if (connection.Following?.GetValueOrDefault(channel.Name) is { } follower)
             {
                 message ??= make(HistoryPayloads<THub>.ToStamp(_names.HistoryOf(channel.Name), position));
                 follower.Write(position, message);
+                written++;
             }
         }
+
+        _metrics.FannedOut(written);
     }
 }

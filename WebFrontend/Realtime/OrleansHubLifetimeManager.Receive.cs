@@ -15,6 +15,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
 
     void IChannelReceiver.Receive(LocalChannel channel, ChannelMessage message)
     {
+        _metrics.Received(1);
         switch (message)
         {
             case HubSend send:
@@ -31,14 +32,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
                 });
                 break;
             case HubAsk ask when _connections.TryGetValue(ask.ConnectionId, out var local):
-                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, async () => HubPayloads<THub>.Serialize(
-                    await AskLocalAsync(
-                        local,
-                        ask.RequestId,
-                        typeof(RawResult), // the one who asked knows the type
-                        () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
-                        CancellationToken.None),
-                    local.Context.Protocol));
+                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, () => AnswerAsync(local, ask));
                 break;
             case GroupChange or HubAsk:
                 break; // another frontend's connection, or one that has just gone
@@ -48,24 +42,45 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
     private void Write(LocalChannel channel, HubSend send)
     {
         var message = HubPayloads<THub>.ToHubMessage(send.Payloads);
+        var written = 0;
         if (send.Only is { } only)
         {
             foreach (var id in only.Distinct(StringComparer.Ordinal))
             {
-                _connections.GetValueOrDefault(id)?.Write(message);
+                if (_connections.TryGetValue(id, out var connection))
+                {
+                    connection.Write(message);
+                    written++;
+                }
             }
-
-            return;
         }
-
-        var except = send.Except?.ToHashSet(StringComparer.Ordinal);
-        foreach (var (id, connection) in channel.Connections)
+        else
         {
-            if (except?.Contains(id) != true)
+            var except = send.Except?.ToHashSet(StringComparer.Ordinal);
+            foreach (var (id, connection) in channel.Connections)
             {
-                connection.Write(message);
+                if (except?.Contains(id) != true)
+                {
+                    connection.Write(message);
+                    written++;
+                }
             }
         }
+
+        _metrics.FannedOut(written);
+    }
+
+    private async Task<ProtocolPayload?> AnswerAsync(LocalConnection local, HubAsk ask)
+    {
+        // As long as the one who asked waits; its cancellation isn't heard of here.
+        using var deadline = new CancellationTokenSource(BackplaneLimits.AnswerWithin, _clock);
+        var completion = await AskLocalAsync(
+            local,
+            ask.RequestId,
+            typeof(RawResult), // the one who asked knows the type
+            () => local.Write(HubPayloads<THub>.ToHubMessage(ask.Payloads)),
+            deadline.Token);
+        return HubPayloads<THub>.Serialize(completion, local.Context.Protocol);
     }
 
     private async Task ReplyAsync(string channel, string requestId, Func<Task<ProtocolPayload?>> work)

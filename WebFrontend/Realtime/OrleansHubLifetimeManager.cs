@@ -29,6 +29,9 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private readonly HubPayloads<THub> _payloads;
     private readonly HistoryPayloads<THub> _history;
     private readonly LocalPlaces _places;
+    private readonly SlowReaders _slowReaders;
+    private readonly BackplaneMetrics _metrics;
+    private readonly TimeProvider _clock;
     private readonly RemoteRequests _requests;
     private readonly ILogger<OrleansHubLifetimeManager<THub>> _logger;
 
@@ -40,11 +43,14 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
         HubPayloads<THub> payloads,
         HistoryPayloads<THub> history,
         LocalPlaces places,
+        SlowReaders slowReaders,
+        BackplaneMetrics metrics,
         TimeProvider clock,
         ILogger<OrleansHubLifetimeManager<THub>> logger)
     {
         (_channels, _publisher, _link, _inbox, _payloads) = (channels, publisher, link, inbox, payloads);
-        (_history, _places, _logger) = (history, places, logger);
+        (_history, _places, _slowReaders, _metrics) = (history, places, slowReaders, metrics);
+        (_clock, _logger) = (clock, logger);
         _requests = new(_names, publisher, link, channels, clock);
     }
 
@@ -56,7 +62,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
             feature.Hub = connection;
         }
 
-        var local = new LocalConnection(connection);
+        var local = new LocalConnection(connection, _slowReaders);
         _connections[local.Id] = local;
         try
         {

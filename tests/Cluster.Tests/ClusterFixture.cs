@@ -37,6 +37,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                 ["Database__MaxPoolSize"] = "20",
                 ["Limits__Policies__general__Trouble"] = "Deny", // what is killed here must never cost exactness
                 ["Mail__Directory"] = MailDirectory,
+                ["Users__PasswordIterations"] = "1000", // hundreds of logins
                 ["Users__Operators__0"] = Operator,
                 ["Live__OpenRooms"] = "true",
             },

@@ -48,9 +48,21 @@ internal static partial class ClusterUsers
         return new ClusterUser((string)me!["id"]!, accessToken);
     }
 
+    private static readonly TimeSpan TroubleWithin = TimeSpan.FromSeconds(20);
+
     private static async Task<string> PostAsync(HttpClient client, string operation, object body, HttpStatusCode expected)
     {
-        using var answer = await client.PostAsJsonAsync($"/api/v1/auth/{operation}", body);
+        var startedAt = TimeProvider.System.GetTimestamp();
+        var answer = await client.PostAsJsonAsync($"/api/v1/auth/{operation}", body);
+        while (answer.StatusCode == HttpStatusCode.ServiceUnavailable
+            && TimeProvider.System.GetElapsedTime(startedAt) < TroubleWithin)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System); // a silo may just have been killed
+            answer.Dispose();
+            answer = await client.PostAsJsonAsync($"/api/v1/auth/{operation}", body);
+        }
+
+        using var disposed = answer;
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.StatusCode == expected, $"{operation} answered {answer.StatusCode}: {text}");
         return text;

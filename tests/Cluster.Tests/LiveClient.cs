@@ -20,6 +20,8 @@ internal sealed class LiveClient : IAsyncDisposable
     private readonly string _address = ClusterFixture.NewAddress();
     private readonly string _accessToken;
     private readonly HubConnection _connection;
+    private readonly TaskCompletionSource<DrainNotice> _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<long> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isClosed;
 
     private LiveClient(ClusterUser user, Uri frontend)
@@ -36,8 +38,10 @@ internal sealed class LiveClient : IAsyncDisposable
         _connection.Closed += _ =>
         {
             _isClosed = true;
+            _closed.TrySetResult(TimeProvider.System.GetTimestamp());
             return Task.CompletedTask;
         };
+        _connection.On<int>("Draining", afterMs => _draining.TrySetResult(new(afterMs, TimeProvider.System.GetTimestamp())));
         foreach (var name in new[] { "Chat", "Notification" })
         {
             _connection.On<JsonObject, JsonObject>(name, (_, message) => Keep(name, message));
@@ -59,6 +63,12 @@ internal sealed class LiveClient : IAsyncDisposable
 
     /// <summary>Whether it got in and was never closed since.</summary>
     public bool IsLive => Status == HttpStatusCode.SwitchingProtocols && !_isClosed;
+
+    /// <summary>Completes when it is told that its frontend is about to stop.</summary>
+    public Task<DrainNotice> Draining => _draining.Task;
+
+    /// <summary>Completes with the moment when it was closed, by whomever.</summary>
+    public Task<long> Closed => _closed.Task;
 
     public static async Task<LiveClient> ConnectAsync(ClusterUser user, Uri frontend)
     {
@@ -134,3 +144,8 @@ internal sealed class LiveClient : IAsyncDisposable
         }
     }
 }
+
+/// <summary>A frontend's word that it is about to stop.</summary>
+/// <param name="AfterMs">In how many milliseconds to connect anew.</param>
+/// <param name="At">When it came.</param>
+internal sealed record DrainNotice(int AfterMs, long At);

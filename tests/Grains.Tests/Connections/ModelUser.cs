@@ -1,7 +1,6 @@
 using Marketplace.Connections;
 using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
-using Orleans.Storage;
 
 namespace Grains.Tests.Connections;
 

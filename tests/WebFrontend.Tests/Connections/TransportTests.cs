@@ -32,7 +32,7 @@ public sealed class TransportTests
         await second.StartAsync(Cancellation);
         for (var i = 0; i < 5; i++)
         {
-            await first.InvokeAsync("JoinRoom", LiveHub.Lobby, Cancellation);
+            await first.InvokeAsync("JoinRoom", LiveChannels.Lobby, Cancellation);
             await second.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
         }
 
@@ -102,7 +102,7 @@ public sealed class TransportTests
         await using var proxy = new CuttableProxy(new Uri(frontend.Urls.First()));
         var connection = HubHost.Connect(proxy.Address, "ann", HttpTransportType.WebSockets);
         var heard = new List<string>();
-        connection.On<JsonObject>("Notification", message => heard.Add((string)message["text"]!));
+        connection.On<JsonObject>("Broadcast", message => heard.Add((string)message["text"]!));
         var isClosed = false;
         connection.Closed += _ =>
         {
@@ -115,7 +115,7 @@ public sealed class TransportTests
         for (var cut = 1; cut <= 3; cut++)
         {
             proxy.Cut();
-            await hub.Clients.User("ann").Notification(new($"{cut}", default));
+            await hub.Clients.User("ann").Broadcast(new($"{cut}", default));
             Assert.Equal(1, await host.SlotsOfAsync("ann"));
             await UntilAsync(() => Task.FromResult(heard.Count >= cut));
             await connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);

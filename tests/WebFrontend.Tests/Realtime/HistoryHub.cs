@@ -48,7 +48,7 @@ internal sealed class HistoryClient : IAsyncDisposable
     /// <summary>Connects to a server; what a client before it heard goes on.</summary>
     public static async Task<HistoryClient> ConnectAsync(Servers servers, int server, HistoryClient? before = null)
     {
-        var connection = new HubConnectionBuilder().WithUrl($"{servers.AddressOf(server)}/history").Build();
+        var connection = new HubConnectionBuilder().WithUrl($"{servers.AddressOf(server)}history").Build();
         var client = new HistoryClient(connection, before?._heard ?? new());
         await connection.StartAsync();
         return client;

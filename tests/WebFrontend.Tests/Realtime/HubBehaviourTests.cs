@@ -12,7 +12,7 @@ public sealed class OrleansHubTests(OrleansServers servers) : HubBehaviourTests(
 /// a, b and c are on different servers where there are several. After what is expected comes "end", to everyone: whatever was
 /// sent too often or to the wrong ones would have come before it.
 /// </summary>
-public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
+public abstract partial class HubBehaviourTests(Servers servers) : IAsyncLifetime
 {
     private readonly string _group = $"group-{Guid.NewGuid():N}";
     private readonly string _user = $"user-{Guid.NewGuid():N}";
@@ -161,7 +161,7 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
     {
         for (var server = 0; server < 3; server++)
         {
-            Assert.Equal(42, await servers.Hub(server).Clients.Client(_b.Id).InvokeAsync<int>("Double", 21, Cancellation));
+            Assert.Equal(42, await servers.Hub(server).Clients.Client(_b.Id).InvokeAsync<int>("Twice", 21, Cancellation));
         }
 
         Assert.Equal(8, await _a.Connection.InvokeAsync<int>("AskOther", _c.Id, 4, Cancellation));
@@ -173,7 +173,7 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
         for (var server = 0; server < 3; server++)
         {
             await Assert.ThrowsAsync<HubException>(() =>
-                servers.Hub(server).Clients.Client(_b.Id).InvokeAsync<int>("Double", -1, Cancellation));
+                servers.Hub(server).Clients.Client(_b.Id).InvokeAsync<int>("Twice", -1, Cancellation));
         }
     }
 
@@ -181,7 +181,7 @@ public abstract class HubBehaviourTests(Servers servers) : IAsyncLifetime
     public async Task A_client_that_does_not_exist_gives_no_result()
     {
         await Assert.ThrowsAsync<IOException>(() =>
-            servers.Hub(0).Clients.Client("nobody").InvokeAsync<int>("Double", 1, Cancellation));
+            servers.Hub(0).Clients.Client("nobody").InvokeAsync<int>("Twice", 1, Cancellation));
     }
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class HubPresenceTests(OrleansServers servers) : IClassFixture<Orl
     }
 
     private Task<PlacePresence> GetAsync(int server) =>
-        servers.Services(server).GetRequiredService<IHubPresence<HistoryHub>>().GetAsync(_place);
+        servers.ServicesOf(server).GetRequiredService<IHubPresence<HistoryHub>>().GetAsync(_place);
 
     private static string Describe(PlacePresence presence)
     {
@@ -65,7 +65,7 @@ public sealed class HubPresenceTests(OrleansServers servers) : IClassFixture<Orl
 
     private async Task<Visitor> EnterAsync(int server, string user)
     {
-        var visitor = new Visitor(new HubConnectionBuilder().WithUrl($"{servers.AddressOf(server)}/history?user={user}").Build());
+        var visitor = new Visitor(new HubConnectionBuilder().WithUrl($"{servers.AddressOf(server)}history?user={user}").Build());
         await visitor.Connection.StartAsync();
         await visitor.Connection.InvokeAsync("Enter", _place);
         return visitor;

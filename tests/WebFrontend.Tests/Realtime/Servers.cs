@@ -43,19 +43,24 @@ public abstract class Servers : IAsyncLifetime
     public IHubContext<TestHub> Hub(int server) =>
         _apps[server % Count].Services.GetRequiredService<IHubContext<TestHub>>();
 
-    /// <summary>The base address of one of the servers.</summary>
-    public string AddressOf(int server) => _apps[server % Count].Services.GetRequiredService<IServer>().Features
-        .Get<IServerAddressesFeature>()!.Addresses.Single();
+    public IHubContext<OtherHub, IOtherClient> OtherHub(int server) =>
+        ServicesOf(server).GetRequiredService<IHubContext<OtherHub, IOtherClient>>();
 
-    /// <summary>Services of one of the servers.</summary>
-    public IServiceProvider Services(int server) => _apps[server % Count].Services;
+    public IServiceProvider ServicesOf(int server) => _apps[server % Count].Services;
+
+    public Uri AddressOf(int server) => new(ServicesOf(server).GetRequiredService<IServer>().Features
+        .Get<IServerAddressesFeature>()!.Addresses.Single());
 
     /// <summary>A client that is connected to one of the servers (they are counted round).</summary>
-    public async Task<TestClient> ConnectAsync(int server, string? user = null)
+    public Task<TestClient> ConnectAsync(int server, string? user = null, bool messagePack = false) =>
+        ConnectToAsync(server, $"/hub?user={user}", messagePack);
+
+    /// <summary>A client of any path.</summary>
+    public async Task<TestClient> ConnectToAsync(int server, string path, bool messagePack)
     {
-        var connection = new HubConnectionBuilder().WithUrl($"{AddressOf(server)}/hub?user={user}").Build();
-        var client = new TestClient(connection);
-        await connection.StartAsync();
+        var builder = new HubConnectionBuilder().WithUrl(new Uri(AddressOf(server), path));
+        var client = new TestClient((messagePack ? builder.AddMessagePackProtocol() : builder).Build());
+        await client.Connection.StartAsync();
         return client;
     }
 
@@ -64,12 +69,13 @@ public abstract class Servers : IAsyncLifetime
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddSignalR(options => options.MaximumParallelInvocationsPerClient = 4);
+        builder.Services.AddSignalR(options => options.MaximumParallelInvocationsPerClient = 4).AddMessagePackProtocol();
         builder.Services.AddSingleton<IUserIdProvider, UserFromQuery>();
         configure(builder);
         var app = builder.Build();
         app.MapHub<TestHub>("/hub");
         app.MapHub<HistoryHub>("/history");
+        app.MapHub<OtherHub>("/other");
         await app.StartAsync();
         _apps.Add(app);
     }
@@ -87,7 +93,7 @@ public sealed class BuiltInServer : Servers
 }
 
 /// <summary>Our manager: one silo, and three frontends that are clients of it.</summary>
-public sealed class OrleansServers : Servers
+public class OrleansServers : Servers
 {
     private IHost _silo = null!;
     private NpgsqlDataSource _database = null!;
@@ -114,16 +120,23 @@ public sealed class OrleansServers : Servers
                 builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
                 builder.Services.AddFrontendLease();
                 builder.Services.AddSignalR().AddOrleansBackplane();
+                Configure(builder);
             });
         }
     }
 
     public override async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         await base.DisposeAsync();
         await _silo.StopAsync();
         _silo.Dispose();
         await _database.DisposeAsync();
+    }
+
+    /// <summary>Changes a frontend.</summary>
+    protected virtual void Configure(WebApplicationBuilder frontend)
+    {
     }
 
     private static int FreePort()
@@ -132,37 +145,4 @@ public sealed class OrleansServers : Servers
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
-}
-
-public sealed class TestHub : Hub
-{
-    public Task Join(string group) => Groups.AddToGroupAsync(Context.ConnectionId, group);
-
-    public Task Leave(string group) => Groups.RemoveFromGroupAsync(Context.ConnectionId, group);
-
-    public Task SayToAll(string text) => Clients.All.SendAsync("Say", text);
-
-    public Task SayToOthers(string text) => Clients.Others.SendAsync("Say", text);
-
-    public Task SayToOthersInGroup(string group, string text) => Clients.OthersInGroup(group).SendAsync("Say", text);
-
-    public async Task SayManyToGroup(string group, int count)
-    {
-        for (var i = 0; i < count; i++)
-        {
-            await Clients.Group(group).SendAsync("Say", $"{i}");
-        }
-    }
-
-    public async Task SayToGroupAndCaller(string group, int count)
-    {
-        for (var i = 0; i < count; i++)
-        {
-            await Clients.Group(group).SendAsync("Say", $"group {i}");
-            await Clients.Caller.SendAsync("Say", $"caller {i}");
-        }
-    }
-
-    public Task<int> AskOther(string connectionId, int number) =>
-        Clients.Client(connectionId).InvokeAsync<int>("Double", number, Context.ConnectionAborted);
 }

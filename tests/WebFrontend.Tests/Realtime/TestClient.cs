@@ -8,18 +8,23 @@ public sealed class TestClient : IAsyncDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private readonly Lock _lock = new();
     private readonly List<string> _heard = [];
+    private readonly CancellationTokenSource _gone = new();
 
     public TestClient(HubConnection connection)
     {
         Connection = connection;
-        connection.On<string>("Say", text =>
+        connection.On<string?>("Say", text => Hear(text ?? "(null)"));
+        connection.On<Note?>("Note", note => Hear(note is null ? "(null)" : $"{note.Number} {note.Text} {note.At:O} {string.Join(' ', note.Values)}"));
+        connection.On("Pause", () => Hear("pause"));
+        connection.On("Nothing", () => (string?)null);
+        connection.On("Word", () => "word");
+        connection.On("Never", async () =>
         {
-            lock (_lock)
-            {
-                _heard.Add(text);
-            }
+            Hear("never");
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, _gone.Token);
+            return 0;
         });
-        connection.On("Double", (int number) => number < 0 ? throw new InvalidOperationException("too small") : 2 * number);
+        connection.On("Twice", (int number) => number < 0 ? throw new InvalidOperationException("too small") : 2 * number);
     }
 
     public HubConnection Connection { get; }
@@ -37,7 +42,11 @@ public sealed class TestClient : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => Connection.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _gone.CancelAsync(); // a client waits for its handlers
+        await Connection.DisposeAsync();
+    }
 
     /// <summary>Waits until it was told as many things as are expected, and checks that they are these.</summary>
     public async Task HearsAsync(params string[] expected)
@@ -49,5 +58,13 @@ public sealed class TestClient : IAsyncDisposable
         }
 
         Assert.Equal(expected, Heard);
+    }
+
+    private void Hear(string what)
+    {
+        lock (_lock)
+        {
+            _heard.Add(what);
+        }
     }
 }

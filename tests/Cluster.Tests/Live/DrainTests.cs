@@ -1,0 +1,161 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Marketplace.Cluster;
+using Marketplace.Standalone.PrivatePostgres;
+
+namespace Cluster.Tests.Live;
+
+/// <summary>SIGTERM to a frontend with live connections.</summary>
+public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output) : SharedClusterTests(fixture)
+{
+    private const int Followers = 190;
+    private const int Stubborn = 10;
+    private const int PerUser = 5;
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeProvider Clock = TimeProvider.System;
+
+    private ManagedProcess Stopping => Fixture.Cluster.Frontends[1];
+
+    private Uri Other => Fixture.Cluster.Frontends[0].Address;
+
+    [Fact]
+    public async Task Clients_of_a_frontend_that_stops_move_to_another_spread_over_the_window_and_none_is_cut_before_its_time()
+    {
+        var users = new List<ClusterUser>();
+        while (users.Count < (Followers + Stubborn) / PerUser)
+        {
+            users.AddRange(await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Fixture.NewUserAsync())));
+        }
+
+        var clients = new List<LiveClient>();
+        for (var i = 0; i < Followers + Stubborn; i++)
+        {
+            clients.Add(await LiveClient.ConnectAsync(users[i / PerUser], Stopping.Address));
+        }
+
+        Assert.All(clients, client => Assert.True(client.IsLive));
+        using var request = await SlowRequest.BeginAsync(Stopping.Address);
+
+        var stoppedAt = Clock.GetTimestamp();
+        var stopping = Stopping.StopAsync(StopWithin);
+        var notices = await Task.WhenAll(clients.Select(client => client.Draining))
+            .WaitAsync(TimeSpan.FromSeconds(10), Clock, TestContext.Current.CancellationToken);
+        var refused = await LiveClient.TryAsync(users[0], Stopping.Address);
+        var isReady = await Stopping.IsReadyAsync();
+        var moved = await Task.WhenAll(clients.Take(Followers).Select((client, i) => FollowAsync(client, notices[i], users[i / PerUser])));
+        var answer = await request.EndAsync();
+        var closedAt = await Task.WhenAll(clients.Skip(Followers).Select(client => client.Closed))
+            .WaitAsync(StopWithin, Clock, TestContext.Current.CancellationToken);
+        var obeyed = await stopping;
+        var took = Clock.GetElapsedTime(stoppedAt);
+
+        output.WriteLine($"all told after {notices.Max(notice => Clock.GetElapsedTime(stoppedAt, notice.At)).TotalMilliseconds:F0} ms to leave in "
+            + $"{notices.Min(notice => notice.AfterMs)} to {notices.Max(notice => notice.AfterMs)} ms; the frontend ended after {took.TotalSeconds:F1} s");
+        Assert.All(notices, notice => Assert.InRange(Clock.GetElapsedTime(stoppedAt, notice.At), TimeSpan.Zero, TimeSpan.FromSeconds(1)));
+        AssertSpread(notices);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, false), (refused, isReady));
+        Assert.All(moved, client => Assert.True(client.IsLive, $"a client that followed got {client.Status}"));
+        Assert.All(await Task.WhenAll(moved.Select(client => client.AnswersAsync())), Assert.True);
+        foreach (var (notice, closed) in notices.Skip(Followers).Zip(closedAt))
+        {
+            var stayed = Clock.GetElapsedTime(notice.At, closed);
+            Assert.InRange(stayed.TotalMilliseconds, notice.AfterMs + 500, Window.TotalMilliseconds + 3_000);
+        }
+
+        Assert.StartsWith("HTTP/1.1 401", answer, StringComparison.Ordinal);
+        Assert.True(obeyed, "it was killed");
+        Assert.Equal(0, Stopping.ExitCode);
+        await DisposeAsync(clients.Concat(moved));
+        await StartAgainAsync();
+    }
+
+    [Fact]
+    public async Task A_second_signal_ends_the_waiting()
+    {
+        var user = await Fixture.NewUserAsync();
+        await using var live = await LiveClient.ConnectAsync(user, Stopping.Address);
+        var startedAt = Clock.GetTimestamp();
+        var stopping = Stopping.StopAsync(StopWithin);
+        var notice = await live.Draining.WaitAsync(TimeSpan.FromSeconds(10), Clock, TestContext.Current.CancellationToken);
+
+        Stopping.Signal(UnixProcess.SigTerm);
+
+        Assert.True(await stopping, "it was killed");
+        var took = Clock.GetElapsedTime(startedAt);
+        output.WriteLine($"told to leave in {notice.AfterMs} ms; the frontend ended after {took.TotalSeconds:F1} s");
+        Assert.InRange(took, TimeSpan.Zero, Window - TimeSpan.FromSeconds(0.5));
+        Assert.Equal(0, Stopping.ExitCode);
+        await StartAgainAsync();
+    }
+
+    private async Task<LiveClient> FollowAsync(LiveClient client, DrainNotice notice, ClusterUser user)
+    {
+        var wait = TimeSpan.FromMilliseconds(notice.AfterMs) - Clock.GetElapsedTime(notice.At);
+        await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Clock);
+        Assert.True(client.IsLive, $"cut before its {notice.AfterMs} ms");
+        await client.DisposeAsync();
+
+        // Its slot comes back in a moment; until then its user may have as many connections as a user may.
+        var next = await LiveClient.ConnectAsync(user, Other);
+        for (var attempt = 1; next.Status == HttpStatusCode.TooManyRequests && attempt < 20; attempt++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), Clock);
+            await next.DisposeAsync();
+            next = await LiveClient.ConnectAsync(user, Other);
+        }
+
+        return next;
+    }
+
+    /// <summary>A fifth of the clients leaves in each fifth of the window.</summary>
+    private static void AssertSpread(IReadOnlyCollection<DrainNotice> notices)
+    {
+        var fifth = Window.TotalMilliseconds / 5;
+        var counts = notices.GroupBy(notice => (int)Math.Ceiling(notice.AfterMs / fifth)).ToDictionary(group => group.Key, group => group.Count());
+        Assert.Equal([1, 2, 3, 4, 5], counts.Keys.Order());
+        Assert.All(counts.Values, count => Assert.InRange(count, (notices.Count / 5) - 2, (notices.Count / 5) + 2));
+    }
+
+    private async Task StartAgainAsync()
+    {
+        await Stopping.StartAsync();
+        await ClusterFixture.BackAsync(Stopping);
+    }
+
+    private static async Task DisposeAsync(IEnumerable<LiveClient> clients)
+    {
+        foreach (var client in clients)
+        {
+            await client.DisposeAsync();
+        }
+    }
+
+    /// <summary>A login whose body is still on its way.</summary>
+    private sealed class SlowRequest : IDisposable
+    {
+        private static readonly byte[] Body = Encoding.UTF8.GetBytes("{\"email\":\"nobody@example.org\",\"password\":\"not the right one\"}");
+        private readonly TcpClient _client = new();
+
+        public static async Task<SlowRequest> BeginAsync(Uri frontend)
+        {
+            var request = new SlowRequest();
+            await request._client.ConnectAsync(frontend.Host, frontend.Port);
+            await request._client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                $"POST /api/v1/auth/login HTTP/1.1\r\nHost: {frontend.Authority}\r\nX-Forwarded-For: {ClusterFixture.NewAddress()}\r\n"
+                + $"Content-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n"));
+            await request._client.GetStream().WriteAsync(Body.AsMemory(0, 10));
+            return request;
+        }
+
+        public async Task<string> EndAsync()
+        {
+            await _client.GetStream().WriteAsync(Body.AsMemory(10));
+            var answer = new byte[1_000];
+            return Encoding.ASCII.GetString(answer, 0, await _client.GetStream().ReadAsync(answer));
+        }
+
+        public void Dispose() => _client.Dispose();
+    }
+}
