@@ -25,7 +25,8 @@ internal sealed partial class FrontendLink(
         TryUntilDoneAsync(async () =>
         {
             var address = await AnnouncedAsync(cancellationToken);
-            await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
+            await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change).AsTask()
+                .WaitAsync(BackplaneLimits.ListenWithin, clock, cancellationToken); // a call to a silo that dies may be lost
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Marketplace.Realtime;
+using Marketplace.Trouble;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 
@@ -166,8 +167,28 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private Task<Published> SendAsync(string channel, ChannelMessage message, CancellationToken cancellationToken) =>
         _publisher.PublishAsync(channel, message, cancellationToken);
 
-    private Task ListenAsync(string channel, LocalConnection connection) =>
-        _channels.Add(channel, connection, this, name => _link.ListenAsync(name, CancellationToken.None)) ?? Task.CompletedTask;
+    private async Task ListenAsync(string channel, LocalConnection connection)
+    {
+        var isOwn = false;
+        while (_channels.Add(channel, connection, this, Listen) is { } listening)
+        {
+            try
+            {
+                await listening;
+                return;
+            }
+            catch (UnavailableException) when (!isOwn)
+            {
+                // It was begun for an earlier listener and its patience has ended; ours hasn't.
+            }
+        }
+
+        Task Listen(LocalChannel local)
+        {
+            isOwn = true;
+            return _link.ListenAsync(local, CancellationToken.None);
+        }
+    }
 
     private void Forget(LocalConnection connection)
     {
