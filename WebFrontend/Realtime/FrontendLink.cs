@@ -29,17 +29,22 @@ internal sealed partial class FrontendLink(
         TryUntilDoneAsync(async () =>
         {
             var address = await AnnouncedAsync(cancellationToken);
-            if (channel.History is { } history)
-            {
-                history.Begin(await grains.GetGrain<IHistoryGrain>(channel.Name).Listen(address, channel.Change, history.Known));
-            }
-            else
-            {
-                await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
-            }
-
+            await ListenOnceAsync(channel, address)
+                .WaitAsync(BackplaneLimits.ListenWithin, clock, cancellationToken); // a call to a silo that dies may be lost
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
+
+    private async Task ListenOnceAsync(LocalChannel channel, FrontendAddress address)
+    {
+        if (channel.History is { } history)
+        {
+            history.Begin(await grains.GetGrain<IHistoryGrain>(channel.Name).Listen(address, channel.Change, history.Known));
+        }
+        else
+        {
+            await grains.GetGrain<IChannelGrain>(channel.Name).Listen(address, channel.Change);
+        }
+    }
 
     /// <summary>Reads what came in a channel with history after a position.</summary>
     public async Task<HistoryPage> ReadAsync(LocalChannel channel, HistoryPosition after, CancellationToken cancellationToken)

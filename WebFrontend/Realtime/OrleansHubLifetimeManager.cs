@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Marketplace.Realtime;
+using Marketplace.Trouble;
 using Marketplace.WebFrontend.Realtime.History;
 using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
@@ -178,9 +179,28 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     private Task<Published> SendAsync(string channel, ChannelMessage message, CancellationToken cancellationToken) =>
         _publisher.PublishAsync(channel, message, cancellationToken);
 
-    public Task ListenAsync(string channel, LocalConnection connection, bool hasHistory = false) =>
-        _channels.Add(channel, connection, this, added => _link.ListenAsync(added, CancellationToken.None), hasHistory)
-            ?? Task.CompletedTask;
+    public async Task ListenAsync(string channel, LocalConnection connection, bool hasHistory = false)
+    {
+        var isOwn = false;
+        while (_channels.Add(channel, connection, this, Listen, hasHistory) is { } listening)
+        {
+            try
+            {
+                await listening;
+                return;
+            }
+            catch (UnavailableException) when (!isOwn)
+            {
+                // It was begun for an earlier listener and its patience has ended; ours hasn't.
+            }
+        }
+
+        Task Listen(LocalChannel local)
+        {
+            isOwn = true;
+            return _link.ListenAsync(local, CancellationToken.None);
+        }
+    }
 
     private void Forget(LocalConnection connection)
     {

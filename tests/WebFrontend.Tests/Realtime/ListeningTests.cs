@@ -1,0 +1,145 @@
+using System.IO.Pipelines;
+using System.Reflection;
+using Marketplace.Realtime;
+using Marketplace.Trouble;
+using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Realtime;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace WebFrontend.Tests.Realtime;
+
+/// <summary>Connections that come while channels can't be told, on a clock that the test moves.</summary>
+public sealed class ListeningTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Channels _channels = new();
+    private readonly ServiceProvider _services;
+
+    public ListeningTests()
+    {
+        var services = new ServiceCollection();
+        services.AddLogging().AddMetrics();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
+        services.AddSingleton<TimeProvider>(_clock);
+        services.AddSingleton<IFrontendLease>(new Lease());
+        services.AddSingleton(Grains.Over(_channels));
+        services.AddSignalR().AddOrleansBackplane();
+        _services = services.BuildServiceProvider();
+    }
+
+    [Fact]
+    public async Task A_call_that_is_lost_is_made_again_long_before_the_connections_patience_ends()
+    {
+        await AnnounceAsync();
+        _channels.Answer = calls => calls == 1 ? new TaskCompletionSource().Task : Task.CompletedTask;
+
+        var connected = Connect("c-1");
+        await PassAsync(TimeSpan.FromSeconds(4));
+
+        await connected.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
+        Assert.Equal(2, _channels.Calls);
+    }
+
+    [Fact]
+    public async Task Who_comes_while_anothers_attempt_is_about_to_fail_has_one_of_its_own()
+    {
+        await AnnounceAsync();
+        _channels.Answer = _ => Task.FromException(new TimeoutException());
+        var first = Connect("c-1");
+        await PassAsync(TimeSpan.FromSeconds(11));
+        var second = Connect("c-2");
+        Assert.False(first.IsCompleted);
+
+        await PassAsync(TimeSpan.FromSeconds(2));
+        _channels.Answer = _ => Task.CompletedTask;
+        await PassAsync(TimeSpan.FromSeconds(1));
+
+        await Assert.ThrowsAsync<UnavailableException>(() => first);
+        await second.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
+    }
+
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
+
+    private async Task AnnounceAsync()
+    {
+        foreach (var service in _services.GetServices<IHostedService>())
+        {
+            await service.StartAsync(TestContext.Current.CancellationToken);
+        }
+    }
+
+    private Task Connect(string id)
+    {
+        var (pipe, other) = (new Pipe(), new Pipe());
+        var connection = new DefaultConnectionContext(id, new DuplexPipe(pipe.Reader, other.Writer), new DuplexPipe(other.Reader, pipe.Writer));
+        return _services.GetRequiredService<HubLifetimeManager<TestHub>>().OnConnectedAsync(
+            new HubConnectionContext(connection, new HubConnectionContextOptions(), NullLoggerFactory.Instance));
+    }
+
+    /// <summary>Lets time pass in small steps, each with a chance for what waits to go on.</summary>
+    private async Task PassAsync(TimeSpan time)
+    {
+        var step = TimeSpan.FromMilliseconds(100);
+        for (var passed = TimeSpan.Zero; passed < time; passed += step)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System);
+            _clock.Advance(step);
+        }
+
+        await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+    }
+
+    private sealed record DuplexPipe(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
+    private sealed class Lease : IFrontendLease
+    {
+        public long? Epoch => 1;
+
+        public CancellationToken EndOf(long epoch) => CancellationToken.None;
+
+        public ValueTask<long> WaitForEpochAsync(CancellationToken cancellationToken) => new(1);
+    }
+
+    /// <summary>All channels, and the directory, which answers always.</summary>
+    private sealed class Channels : IChannelGrain, IFrontendDirectoryGrain
+    {
+        private int _calls;
+
+        public int Calls => Volatile.Read(ref _calls);
+
+        /// <summary>What a call to listen is answered with, by its number.</summary>
+        public Func<int, Task> Answer { get; set; } = _ => Task.CompletedTask;
+
+        public ValueTask Listen(FrontendAddress listener, long change) => new(Answer(Interlocked.Increment(ref _calls)));
+
+        public ValueTask Leave(long epoch, long change) => default;
+
+        public ValueTask<PublishResult> Publish(PublishBatch batch) => throw new NotSupportedException();
+
+        public ValueTask Announce(FrontendAddress frontend) => default;
+
+        public ValueTask<LiveFrontends> GetAll() => throw new NotSupportedException();
+    }
+
+    /// <summary>A grain factory with one answer for everything.</summary>
+    public class Grains : DispatchProxy
+    {
+        private object _channels = null!;
+
+        public static IGrainFactory Over(object channels)
+        {
+            var grains = Create<IGrainFactory, Grains>();
+            ((Grains)(object)grains)._channels = channels;
+            return grains;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(IGrainFactory.CreateObjectReference) ? args![0] : _channels;
+    }
+}
