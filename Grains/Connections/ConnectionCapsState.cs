@@ -28,11 +28,17 @@ public sealed class StoredCaps
 
     public static StoredCaps Of(ConnectionCaps caps) => new()
     {
-        PerUser = caps.PerUser, PerUserByRole = new(caps.PerUserByRole), Total = caps.Total, WhenFull = caps.WhenFull,
+        PerUser = caps.PerUser,
+        PerUserByRole = new(caps.PerUserByRole),
+        Total = caps.Total,
+        WhenFull = caps.WhenFull,
     };
 
     public ConnectionCaps ToCaps() => new()
     {
-        PerUser = PerUser, PerUserByRole = new(PerUserByRole), Total = Total, WhenFull = WhenFull,
+        PerUser = PerUser,
+        PerUserByRole = new(PerUserByRole),
+        Total = Total,
+        WhenFull = WhenFull,
     };
 }

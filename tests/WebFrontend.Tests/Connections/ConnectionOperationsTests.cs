@@ -122,7 +122,10 @@ public sealed class ConnectionOperationsTests : IAsyncLifetime
         using var answer = await PutAsync(
             new JsonObject
             {
-                ["perUser"] = 0, ["perUserByRole"] = new JsonObject { ["king"] = 9, ["operator"] = 0 }, ["whenFull"] = "Maybe", ["most"] = 1,
+                ["perUser"] = 0,
+                ["perUserByRole"] = new JsonObject { ["king"] = 9, ["operator"] = 0 },
+                ["whenFull"] = "Maybe",
+                ["most"] = 1,
             },
             "*");
 
