@@ -110,15 +110,7 @@ internal sealed class ConnectionAdmission(
             if (!isOpen)
             {
                 slots.GiveBack(user, connection.Name, epoch);
-                await (connections.Find(context.Request) is { } known
-                    ? ContinueAsync(context, next, user, known) // two first requests at once
-                    : RefuseUnavailableAsync(context));
-                return;
             }
-
-            metrics.Opened();
-            _ = FinishAsync(connection, share);
-            await connection.ServeAsync(context, next);
         }
         finally
         {
@@ -128,6 +120,21 @@ internal sealed class ConnectionAdmission(
                 connections.Remove(connection);
                 share.GiveBack();
             }
+        }
+
+        if (isOpen)
+        {
+            metrics.Opened();
+            _ = FinishAsync(connection, share);
+            await connection.ServeAsync(context, next);
+        }
+        else if (connections.Find(context.Request) is { } known)
+        {
+            await ContinueAsync(context, next, user, known); // two first requests at once
+        }
+        else
+        {
+            await RefuseUnavailableAsync(context);
         }
     }
 
