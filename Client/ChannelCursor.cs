@@ -114,7 +114,7 @@ internal sealed class ChannelCursor(LiveStamp? last)
             return null;
         }
 
-        (Last, Fruitless, IsBehind) = (_owed, 0, false);
+        (Last, Fruitless) = (_owed, 0); // and asked once more from here: what came meanwhile was dropped
         return Last;
     }
 

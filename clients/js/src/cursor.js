@@ -99,9 +99,8 @@ export class Cursor {
     this.isBehind = true;
     this.fruitless = this.last === this.#askedAfter ? this.fruitless + 1 : 0;
     if (this.fruitless < fruitlessMax) return null;
-    this.last = this.#owed;
+    this.last = this.#owed; // and asked once more from here: what came meanwhile was dropped
     this.fruitless = 0;
-    this.isBehind = false;
     return this.last;
   }
 

@@ -51,7 +51,7 @@ test("Connections that are cut in the middle of traffic lose and repeat nothing"
       const lives = live.states.length;
       hub.cut(); // and so much is said while it is away
       hub.say(room, `${++i}`);
-      await until(() => live.states.length > lives);
+      await until(() => live.states.slice(lives).some(it => it.state === "connected"));
     }
   }
   assert.deepEqual(await reading, texts(1, 2_000));
@@ -94,7 +94,7 @@ test("What a server says it sent, and never does, becomes a reload", within, asy
   hub.deliver = (send, message) => message.stamp.number === 1 || send(message);
   hub.say(room, "lost");
   hub.say(room, "seen by nobody");
-  await until(() => hub.calls.filter(it => it.method === "Resume").length === 4);
+  await until(() => hub.calls.filter(it => it.method === "Resume").length >= 4);
   hub.say(room, "after");
   assert.deepEqual(await read(channel, 2), ["reload", "after"]);
 });
