@@ -58,7 +58,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_stop.IsCancellationRequested || _status.State == LiveState.Closed, this);
-            if (_channels.Find(other => other.Name == channel || (other.Room ?? followed.Room) != other.Room) is { } other)
+            if (_channels.Find(other => other.Name == channel || (other.Room is not null && followed.Room is not null)) is { } other)
             {
                 throw new InvalidOperationException($"{other.Name} is followed already, and must be left first.");
             }

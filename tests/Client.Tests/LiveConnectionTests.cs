@@ -1,5 +1,4 @@
 using Marketplace.Client;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
 
 namespace Client.Tests;
@@ -22,6 +21,7 @@ public sealed class LiveConnectionTests : LiveConnectionTestBase
             server.History.Say(Room, $"{i}");
             if (i % 100 == 0)
             {
+                await UntilAsync(() => !server.Connections.IsEmpty);
                 var before = Connected;
                 server.Cut();
                 server.History.Say(Room, $"{++i}"); // while it is away
@@ -30,6 +30,7 @@ public sealed class LiveConnectionTests : LiveConnectionTestBase
         }
 
         Assert.Equal(Texts(1, messages), await reading);
+        Assert.True(Connected > messages / 150);
     }
 
     [Fact]
