@@ -144,6 +144,7 @@ public sealed class LiveConnectionTests : LiveConnectionTestBase
         server.History.Say(Room, "501");
 
         Assert.Equal(Texts(1, 501), await ReadAsync(channel, 501));
+        Assert.True(server.Calls.Count > 10, "it asked for what it had no room for");
     }
 
     [Fact]

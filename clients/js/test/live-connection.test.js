@@ -194,6 +194,7 @@ test("What a slow reader can't take stays with the server", within, async t => {
   await sleep(50);
   hub.say(room, "501");
   assert.deepEqual(await read(channel, 501), texts(1, 501));
+  assert.ok(hub.calls.length > 10, "it asked for what it had no room for");
 });
 
 test("A later run goes on after what was done with", within, async t => {
