@@ -22,7 +22,7 @@ run: ## Start the whole service on http://127.0.0.1:5000 with a private PostgreS
 	@dotnet build Standalone --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet Standalone/$(BIN)/Marketplace.Standalone.dll --Frontend:Port=$(PORT) $(ARGS)
 
-test: build ## Run all tests; closes with "N passed, N failed, N skipped"
+test: build clients/js/node_modules ## Run all tests; closes with "N passed, N failed, N skipped"
 	@CONFIGURATION=$(CONFIGURATION) scripts/test $(ARGS)
 
 soak: build ## Run for longer what gains by it, such as the storm of kill -9 and SIGSTOP (several minutes)
@@ -46,7 +46,7 @@ bench-limits: bench/peers/node/node_modules ## Measure the limiter against itsel
 	@dotnet build bench/Load --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
 	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll $(ARGS)
 
-bench/peers/node/node_modules: bench/peers/node/package-lock.json
+%/node_modules: %/package-lock.json
 	@scripts/ensure node
 	@npm ci --prefix $(@D) --silent --no-audit --no-fund
 	@touch $@
@@ -67,4 +67,4 @@ contracts: ## Write Grains.Abstractions/OrleansContracts.txt anew after a delibe
 
 clean: ## Delete what was built; .data/ (databases, mails) stays
 	@git ls-files '*.csproj' | while read -r project; do rm -rf "$$(dirname "$$project")/bin" "$$(dirname "$$project")/obj"; done
-	@rm -rf TestResults bench/peers/node/node_modules
+	@rm -rf TestResults bench/peers/node/node_modules clients/js/node_modules

@@ -10,6 +10,7 @@ public sealed partial class DependencyTests
     [Theory]
     [InlineData("Marketplace.Grains.Abstractions", new string[0])]
     [InlineData("Marketplace.Hosting", new string[0])]
+    [InlineData("Marketplace.Client", new string[0])]
     [InlineData("Marketplace.Grains", new[] { "Marketplace.Grains.Abstractions", "Marketplace.Hosting" })]
     [InlineData("Marketplace.WebFrontend", new[] { "Marketplace.Grains.Abstractions", "Marketplace.Hosting" })]
     [InlineData("Marketplace.Silo", new[] { "Marketplace.Grains.Abstractions", "Marketplace.Grains", "Marketplace.Hosting" })]

@@ -1,0 +1,91 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.WebSockets;
+using Microsoft.AspNetCore.Http.Connections.Client;
+
+namespace Marketplace.Client;
+
+/// <summary>Sees the status and Retry-After of a refused negotiation or upgrade, which SignalR keeps to itself.</summary>
+internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> accessToken, TimeProvider clock)
+{
+    public HttpStatusCode? Status { get; private set; }
+
+    public TimeSpan? RetryAfter { get; private set; }
+
+    /// <summary>A negotiation succeeded.</summary>
+    public bool IsNegotiated { get; private set; }
+
+    public HttpMessageHandler Watch(HttpMessageHandler inner) => new Handler(this, inner);
+
+    /// <summary>Opens a socket as SignalR would, and keeps the answer if it is a refusal.</summary>
+    public async ValueTask<WebSocket> OpenAsync(WebSocketConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new ClientWebSocket();
+        socket.Options.CollectHttpResponseDetails = true;
+        foreach (var (name, value) in context.Options.Headers)
+        {
+            socket.Options.SetRequestHeader(name, value);
+        }
+
+        if (context.Options.Proxy is { } proxy)
+        {
+            socket.Options.Proxy = proxy;
+        }
+
+        context.Options.WebSocketConfiguration?.Invoke(socket.Options);
+        try
+        {
+            if (await accessToken(cancellationToken).ConfigureAwait(false) is { Length: > 0 } token)
+            {
+                socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
+            }
+
+            await socket.ConnectAsync(context.Uri, cancellationToken).ConfigureAwait(false);
+            return socket;
+        }
+        catch (WebSocketException)
+        {
+            if (socket.HttpStatusCode != 0)
+            {
+                Status = socket.HttpStatusCode;
+                var retryAfter = socket.HttpResponseHeaders?
+                    .FirstOrDefault(header => header.Key.Equals("Retry-After", StringComparison.OrdinalIgnoreCase)).Value?.FirstOrDefault();
+                RetryAfter = RetryConditionHeaderValue.TryParse(retryAfter, out var value) ? ToDelay(value) : null;
+            }
+
+            throw;
+        }
+        finally
+        {
+            if (socket.State != WebSocketState.Open)
+            {
+                socket.Dispose();
+            }
+        }
+    }
+
+    private void See(HttpResponseMessage response)
+    {
+        IsNegotiated = response.IsSuccessStatusCode;
+        if (!response.IsSuccessStatusCode)
+        {
+            (Status, RetryAfter) = (response.StatusCode, response.Headers.RetryAfter is { } value ? ToDelay(value) : null);
+        }
+    }
+
+    private TimeSpan? ToDelay(RetryConditionHeaderValue value)
+    {
+        var delay = value.Delta ?? value.Date - clock.GetUtcNow();
+        return delay > TimeSpan.Zero ? delay : null;
+    }
+
+    private sealed class Handler(RefusalWatch watch, HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            watch.See(response);
+            return response;
+        }
+    }
+}

@@ -1,0 +1,2 @@
+export { LiveConnection } from "./live-connection.js";
+export { LiveRefusedError, beginning } from "./cursor.js";

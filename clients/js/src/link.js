@@ -1,0 +1,109 @@
+import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
+import { HttpWatch, OpenError } from "./http.js";
+import { abortable } from "./waiting.js";
+
+const drainMax = 600_000;
+
+/** The server answered a call, and refused it. */
+export class CallRefusedError extends Error {
+  name = "CallRefusedError";
+}
+
+/**
+ * One connection to one server, from its opening to its end. SignalR's own reconnecting, where the server grants it (stateful
+ * reconnect), happens inside of it and is not seen here.
+ */
+export class Link {
+  #connection;
+  #callTimeout;
+  #end;
+  /** Settles when the connection has ended, with the reason if there is one. */
+  ended = new Promise(resolve => { this.#end = resolve; });
+  hasEnded = false;
+  /** Settles when the server says that it will stop, with the milliseconds that it gives. */
+  draining;
+
+  /**
+   * @param sink What takes what comes, in the order in which it comes: onEvent(link, event), onBroadcast(message).
+   * @throws {OpenError} It didn't succeed.
+   */
+  static async open(options, url, isTokenRefused, skipNegotiation, sink, signal) {
+    const watch = new HttpWatch();
+    const link = new Link();
+    let builder = new HubConnectionBuilder().withUrl(url, {
+      ...options.http,
+      transport: HttpTransportType.WebSockets,
+      skipNegotiation,
+      httpClient: watch,
+      accessTokenFactory: async () => (await options.accessToken(isTokenRefused)) ?? "",
+    }).configureLogging(options.logger ?? LogLevel.None);
+    if (!skipNegotiation) builder = builder.withStatefulReconnect();
+    link.#callTimeout = options.callTimeout;
+    link.#connection = builder.build();
+    link.#listen(sink);
+    try {
+      await abortable(link.#connection.start(), signal);
+      return link;
+    } catch (error) {
+      await link.close();
+      signal.throwIfAborted();
+      throw new OpenError(watch, error);
+    }
+  }
+
+  #listen(sink) {
+    const connection = this.#connection;
+    connection.on("Chat", (stamp, message) => sink.onEvent(this, { type: "chat", stamp, message }));
+    connection.on("Notification", (stamp, message) => sink.onEvent(this, { type: "notification", stamp, message }));
+    connection.on("Reload", stamp => sink.onEvent(this, { type: "reload", stamp }));
+    connection.on("Broadcast", message => sink.onBroadcast(message));
+    this.draining = new Promise(resolve => {
+      connection.on("Draining", afterMs => resolve(Math.min(Math.max(Number(afterMs) || 0, 0), drainMax)));
+    });
+    connection.onclose(error => this.break(error));
+  }
+
+  async resume(channel, after) {
+    const [answer] = await this.#invoke("Resume", [{ channel, epoch: after?.epoch ?? null, number: after?.number ?? 0 }]);
+    return answer;
+  }
+
+  sendChat(id, text) {
+    return this.#invoke("SendChat", id, text);
+  }
+
+  leaveRoom(room) {
+    return this.#invoke("LeaveRoom", room);
+  }
+
+  /** Takes the connection for broken: it ends, and another takes its place. */
+  break(error) {
+    this.hasEnded = true;
+    this.#end(error);
+  }
+
+  async close() {
+    this.break(undefined);
+    await this.#connection.stop().catch(() => {}); // it has ended already
+  }
+
+  async #invoke(method, ...args) {
+    let timer;
+    const silence = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new Error(`${method} was not answered within ${this.#callTimeout} ms.`);
+        this.break(error);
+        reject(error);
+      }, this.#callTimeout);
+    });
+    try {
+      return await Promise.race([this.#connection.invoke(method, ...args), silence]);
+    } catch (error) {
+      // SignalR rejects with the same kind of error when the connection breaks; then it is connected no longer.
+      const isAnswer = !this.hasEnded && this.#connection.state === HubConnectionState.Connected;
+      throw isAnswer ? new CallRefusedError(error.message) : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import test from "node:test";
+import { LiveConnection, LiveRefusedError, beginning } from "../src/index.js";
+import { FakeHub } from "./fake-hub.js";
+
+const room = "room/lobby";
+const quick = { retryFirst: 10, retryMax: 50, settleTime: 100, drainJitter: 10 };
+const texts = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
+const within = { timeout: 20_000 };
+
+/** A hub, and connections to it that are stopped with the test. */
+async function setUp(t) {
+  const hub = await FakeHub.start();
+  const connections = [];
+  t.after(async () => {
+    await Promise.all(connections.map(it => it.stop()));
+    await hub.stop();
+  });
+  const connect = (options = {}) => {
+    const live = new LiveConnection({ url: hub.url, ...quick, ...options });
+    live.states = [];
+    live.addEventListener("status", ({ detail }) => live.states.push(detail));
+    connections.push(live);
+    return live;
+  };
+  return { hub, connect };
+}
+
+async function read(channel, count) {
+  const events = [];
+  if (count > 0) {
+    for await (const event of channel) if (events.push(event) === count) break;
+  }
+  return events.map(event => event.type === "chat" ? event.message.text : event.type);
+}
+
+async function until(condition) {
+  for (const end = Date.now() + 10_000; !condition(); await sleep(5)) assert.ok(Date.now() < end, `${condition}`);
+}
+
+test("Connections that are cut in the middle of traffic lose and repeat nothing", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const reading = read(live.follow(room, beginning(room)), 2_000);
+  await live.start();
+  for (let i = 1; i <= 2_000; i++) {
+    hub.say(room, `${i}`);
+    if (i % 20 === 0) await sleep(1);
+    if (i % 100 === 0) {
+      const lives = live.states.length;
+      hub.cut(); // and so much is said while it is away
+      hub.say(room, `${++i}`);
+      await until(() => live.states.slice(lives).some(it => it.state === "connected"));
+    }
+  }
+  assert.deepEqual(await reading, texts(1, 2_000));
+  assert.ok(live.states.filter(it => it.state === "connected").length > 15);
+});
+
+test("A server that repeats, leaves out and mixes up is set right", within, async t => {
+  const { hub, connect } = await setUp(t);
+  let n = 0;
+  let late = null;
+  hub.deliver = (send, message) => {
+    n++;
+    if (n % 7 === 0) return; // left out
+    if (n % 11 === 0 && !late) { late = message; return; } // comes after the next one
+    send(message);
+    if (n % 5 === 0) send(message);
+    if (late) send(late);
+    late = null;
+  };
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await until(() => channel.position);
+  const reading = read(channel, 300);
+  for (const text of texts(1, 300)) {
+    hub.say(room, text);
+    if (text % 10 === 0) await sleep(1);
+  }
+  hub.deliver = (send, message) => send(message);
+  hub.say(room, "end");
+  assert.deepEqual(await reading, texts(1, 300));
+});
+
+test("What a server says it sent, and never does, becomes a reload", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await until(() => channel.position);
+  hub.deliver = (send, message) => message.stamp.number === 1 || send(message);
+  hub.say(room, "lost");
+  hub.say(room, "seen by nobody");
+  await until(() => hub.calls.filter(it => it.method === "Resume").length >= 4);
+  hub.say(room, "after");
+  assert.deepEqual(await read(channel, 2), ["reload", "after"]);
+});
+
+test("A message whose answer is lost is sent again, and said once and in order", within, async t => {
+  const { hub, connect } = await setUp(t);
+  let sends = 0;
+  hub.disturb = method => {
+    if (method !== "SendChat") return undefined;
+    sends++;
+    return sends % 3 === 0 ? "cut" : sends % 7 === 0 ? "HubException: please try again." : undefined;
+  };
+  const live = connect();
+  const channel = live.follow(room, beginning(room));
+  await live.start();
+  const stamps = await Promise.all(texts(1, 60).map(text => channel.send(text)));
+  assert.deepEqual(stamps.map(it => it.number), Array.from({ length: 60 }, (_, i) => i + 1));
+  assert.deepEqual(await read(channel, 60), texts(1, 60));
+  assert.ok(hub.calls.filter(it => it.method === "SendChat").length > 60);
+});
+
+test("Sending is bounded, can be given up, and is told what the server won't have", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect({ pendingSendsMax: 2 });
+  const channel = live.follow(room);
+  const given = new AbortController();
+  const first = channel.send("first", { signal: given.signal });
+  const second = channel.send("second", { id: "my name" });
+  await assert.rejects(channel.send("third"), RangeError);
+  given.abort();
+  await assert.rejects(first, { name: "AbortError" });
+  await live.start();
+  await second;
+  assert.equal(hub.calls.find(it => it.method === "SendChat").args[0], "my name");
+  hub.disturb = () => "An unexpected error occurred. HubException: text must have 1 to 2000 characters.";
+  await assert.rejects(channel.send(""), /1 to 2000/);
+  assert.equal(live.status.state, "connected");
+  await assert.rejects(live.follow("inbox").send("?"), TypeError);
+});
+
+test("A draining server is left for another before it stops, and nothing is missed", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const other = await FakeHub.start();
+  t.after(() => other.stop());
+  other.channel = name => hub.channel(name); // the same history
+  const live = connect({ url: [hub.url, other.url] });
+  const channel = live.follow(room, beginning(room));
+  await live.start();
+  hub.say(room, "1");
+  hub.broadcast("Draining", [30]);
+  const drained = Date.now();
+  await until(() => other.connections.size === 1 && hub.connections.size === 0);
+  assert.ok(Date.now() - drained >= 25);
+  other.say(room, "2");
+  assert.deepEqual(await read(channel, 2), ["1", "2"]);
+  assert.ok(!live.states.some(it => it.state === "waiting"), "it was never without a connection");
+});
+
+test("A drain at the cap of connections lets go of the old one first", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = () => hub.connections.size > 0 ? { status: 429, headers: {} } : undefined;
+  const live = connect();
+  const channel = live.follow(room, beginning(room));
+  await live.start();
+  hub.say(room, "1");
+  const [old] = hub.connections;
+  hub.broadcast("Draining", [0]);
+  await until(() => hub.connections.size === 1 && !hub.connections.has(old));
+  hub.say(room, "2");
+  assert.deepEqual(await read(channel, 2), ["1", "2"]);
+});
+
+test("What is kept no longer is a reload, in its place", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const channel = live.follow(room, beginning(room));
+  await live.start();
+  hub.say(room, "1");
+  await until(() => hub.connections.size === 1 && hub.calls.length === 1);
+  hub.forget(room); // pushed
+  hub.say(room, "2");
+  assert.deepEqual(await read(channel, 3), ["1", "reload", "2"]);
+  hub.cut();
+  hub.forget(room, { tell: false }); // found out by asking
+  hub.say(room, "gone with the reload");
+  await until(() => hub.connections.size === 1 && hub.calls.length === 2);
+  hub.say(room, "3");
+  assert.deepEqual(await read(channel, 2), ["reload", "3"]);
+});
+
+test("What a slow reader can't take stays with the server", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect({ queueMax: 10 });
+  const channel = live.follow(room, beginning(room));
+  await live.start();
+  for (const text of texts(1, 500)) hub.say(room, text);
+  await sleep(50);
+  hub.say(room, "501");
+  assert.deepEqual(await read(channel, 501), texts(1, 501));
+  assert.ok(hub.calls.length > 10, "it asked for what it had no room for");
+});
+
+test("A later run goes on after what was done with", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const before = connect();
+  const inbox = before.follow("inbox", beginning("inbox"));
+  await before.start();
+  for (const text of texts(1, 5)) hub.say("inbox/me", text);
+  assert.deepEqual(await read(inbox, 3), ["1", "2", "3"]);
+  const saved = JSON.parse(JSON.stringify(before.positions));
+  await before.stop();
+  hub.say("inbox/me", "6");
+  const after = connect();
+  const again = after.follow("inbox", saved[0]);
+  await after.start();
+  assert.deepEqual(await read(again, 4), ["3", "4", "5", "6"], "the third was being handled, and wasn't done");
+});
+
+test("A refused token is asked for once more, and then it is over", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = request => /new/.test(request.headers.authorization ?? request.url) ? undefined : { status: 401, headers: {} };
+  const live = connect({ accessToken: isRefused => isRefused ? "new" : "old" });
+  await live.start();
+  const refused = connect({ accessToken: () => "old" });
+  const channel = refused.follow(room);
+  const send = channel.send("?");
+  send.catch(() => {});
+  await assert.rejects(refused.start(), LiveRefusedError);
+  await assert.rejects(send, LiveRefusedError);
+  await assert.rejects(read(channel, 1), LiveRefusedError);
+  assert.equal(refused.status.state, "closed");
+});
+
+test("A server that is full is asked again when it says, and not before", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = () => hub.negotiations.length < 2 ? { status: 503, headers: { "Retry-After": "1" } } : undefined;
+  const startedAt = Date.now();
+  const live = connect();
+  await live.start();
+  assert.ok(Date.now() - startedAt >= 990);
+  assert.ok(live.states.find(it => it.state === "waiting").retryIn >= 1_000);
+});
+
+test("An upgrade that comes to another server than the negotiation is repeated without one", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = request => request.headers.upgrade && /id=/.test(request.url) ? { status: 404 } : undefined;
+  const live = connect();
+  await live.start();
+  assert.equal(hub.negotiations.length, 1);
+});
+
+test("A room that is refused ends, and the rest goes on", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.disturb = (method, [points]) => method === "Resume" && points[0].channel === "room/secret"
+    ? "An unexpected error occurred. HubException: This room is not open." : undefined;
+  const live = connect();
+  const secret = live.follow("room/secret");
+  const inbox = live.follow("inbox", beginning("inbox"));
+  assert.throws(() => live.follow(room), TypeError);
+  await live.start();
+  await assert.rejects(read(secret, 1), /not open/);
+  hub.say("inbox/me", "1");
+  assert.deepEqual(await read(inbox, 1), ["1"]);
+  const lobby = live.follow(room, beginning(room));
+  hub.say(room, "2");
+  assert.deepEqual(await read(lobby, 1), ["2"]);
+  const waiting = read(lobby, 1);
+  await lobby.leave();
+  assert.deepEqual(await waiting, []);
+  assert.equal(hub.calls.at(-1).method, "LeaveRoom");
+});
+
+test("Broadcasts come as they are, and stopping ends everything", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const channel = live.follow(room);
+  const heard = new Promise(resolve => live.addEventListener("broadcast", ({ detail }) => resolve(detail.text)));
+  await live.start();
+  hub.broadcast("Broadcast", [{ text: "Maintenance at ten" }]);
+  assert.equal(await heard, "Maintenance at ten");
+  hub.disturb = () => "cut";
+  const send = channel.send("never acknowledged");
+  send.catch(() => {});
+  await live.stop();
+  await assert.rejects(send, { name: "AbortError" });
+  assert.deepEqual(await read(channel, 1), []);
+  assert.equal(live.status.state, "closed");
+});

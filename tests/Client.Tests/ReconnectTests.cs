@@ -1,0 +1,140 @@
+using Marketplace.Client;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.SignalR;
+
+namespace Client.Tests;
+
+/// <summary>Getting in, staying in, and moving on.</summary>
+public sealed class ReconnectTests : LiveConnectionTestBase
+{
+    [Fact]
+    public async Task A_draining_server_is_left_for_another_before_it_stops_and_nothing_is_missed()
+    {
+        var server = await StartAsync();
+        var other = await StartAsync(server.History);
+        var live = Connect(server, other);
+        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
+        await live.StartAsync(Cancellation);
+        server.History.Say(Room, "1");
+
+        var drainedAt = TimeProvider.System.GetTimestamp();
+        await server.Hub.Clients.All.SendAsync("Draining", 100, Cancellation);
+        await UntilAsync(() => other.Connections.Count == 1 && server.Connections.IsEmpty);
+
+        Assert.True(TimeProvider.System.GetElapsedTime(drainedAt) > TimeSpan.FromMilliseconds(90));
+        server.History.Say(Room, "2");
+        Assert.Equal(["1", "2"], await ReadAsync(channel, 2));
+        Assert.DoesNotContain(LiveState.Waiting, States); // it was never without a connection
+    }
+
+    [Fact]
+    public async Task A_drain_at_the_cap_of_connections_lets_go_of_the_old_one_first()
+    {
+        var server = await StartAsync();
+        server.Refuse = _ => server.Connections.IsEmpty ? null : (429, null);
+        var live = Connect(server);
+        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
+        server.History.Say(Room, "1");
+        var old = server.Connections.Keys.Single();
+
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1 && !server.Connections.ContainsKey(old));
+
+        server.History.Say(Room, "2");
+        Assert.Equal(["1", "2"], await ReadAsync(channel, 2));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_refused_token_is_asked_for_once_more_and_then_it_is_over(bool atNegotiation)
+    {
+        var server = await StartAsync();
+        server.Refuse = context =>
+            context.Request.Headers.Authorization == "Bearer new" || (!atNegotiation && !IsUpgrade(context))
+                ? null : (401, null);
+        var live = Connect(server, accessToken: isRefused => isRefused ? "new" : "old");
+        await live.StartAsync(Cancellation);
+        Assert.Equal(LiveState.Connected, live.Status.State);
+
+        var refused = Connect(server, accessToken: _ => "old");
+        var channel = refused.Follow(Room);
+        var send = channel.SendAsync("?", cancellationToken: Cancellation);
+        await Assert.ThrowsAsync<LiveRefusedException>(() => refused.StartAsync(Cancellation));
+        await Assert.ThrowsAsync<LiveRefusedException>(() => send);
+        await Assert.ThrowsAsync<LiveRefusedException>(() => ReadAsync(channel, 1));
+    }
+
+    [Theory]
+    [InlineData(true, 429)]
+    [InlineData(false, 503)]
+    public async Task A_server_that_is_full_is_asked_again_when_it_says_and_not_before(bool atNegotiation, int status)
+    {
+        var server = await StartAsync();
+        var refusals = 0;
+        server.Refuse = context =>
+            atNegotiation != IsUpgrade(context) && Interlocked.Increment(ref refusals) == 1 ? (status, "1") : null;
+        var startedAt = TimeProvider.System.GetTimestamp();
+
+        await Connect(server).StartAsync(Cancellation);
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(startedAt), TimeSpan.FromMilliseconds(990), TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task An_upgrade_that_comes_to_another_server_than_the_negotiation_is_repeated_without_one()
+    {
+        var server = await StartAsync();
+        var elsewhere = 0;
+        server.Refuse = context => IsUpgrade(context) && context.Request.Query.ContainsKey("id") && ++elsewhere > 0 ? (404, null) : null;
+
+        await Connect(server).StartAsync(Cancellation);
+
+        Assert.Equal((1, 1), (server.Negotiations, elsewhere));
+    }
+
+    [Fact]
+    public async Task A_message_whose_answer_is_lost_is_sent_again_and_said_once_and_in_order()
+    {
+        var server = await StartAsync();
+        var sends = 0;
+        server.Disturb = (method, _) => method != "SendChat" ? null
+            : Interlocked.Increment(ref sends) % 3 == 0 ? "cut" : sends % 7 == 0 ? "Please try again." : null;
+        var live = Connect(server);
+        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
+        await live.StartAsync(Cancellation);
+
+        var stamps = await Task.WhenAll(Texts(1, 60).Select(text => channel.SendAsync(text)));
+
+        Assert.Equal(Enumerable.Range(1, 60).Select(i => (long)i), stamps.Select(stamp => stamp.Number));
+        Assert.Equal(Texts(1, 60), await ReadAsync(channel, 60));
+        Assert.True(sends > 60);
+    }
+
+    [Fact]
+    public async Task Sending_is_bounded_can_be_given_up_and_is_told_what_the_server_wont_have()
+    {
+        var server = await StartAsync();
+        var live = Connect(server, pendingSendsMax: 2);
+        var channel = live.Follow(Room);
+        using var given = new CancellationTokenSource();
+        var first = channel.SendAsync("first", cancellationToken: given.Token);
+        var second = channel.SendAsync("second", "my name", Cancellation);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => channel.SendAsync("third"));
+        await given.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+
+        await live.StartAsync(Cancellation);
+        await second;
+        Assert.Equal([("Resume", Room), ("SendChat", "my name")], server.Calls);
+
+        server.Disturb = (_, _) => "text must have 1 to 2000 characters.";
+        await Assert.ThrowsAsync<HubException>(() => channel.SendAsync(""));
+        Assert.Equal(LiveState.Connected, live.Status.State);
+        Assert.Throws<InvalidOperationException>(() => { _ = live.Follow("inbox").SendAsync("?"); });
+    }
+
+    private static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
+}
