@@ -1,5 +1,7 @@
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Live;
 
@@ -8,7 +10,7 @@ namespace Marketplace.WebFrontend.Live;
 /// a <see cref="HubException"/>, whose text reaches it; of anything else it learns only that the call failed.
 /// </summary>
 [Authorize]
-public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
+public sealed partial class LiveHub(IOptions<LiveSettings> settings, TimeProvider clock) : Hub<ILiveClient>
 {
     /// <summary>The one room that is open until bookings open others.</summary>
     public const string Lobby = "lobby";
@@ -26,7 +28,7 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
     /// <summary>Enters a room, and leaves the one the connection was in. What is said there after this returned is heard.</summary>
     public async Task JoinRoom(string? room)
     {
-        if (room != Lobby)
+        if (room is null || (room != Lobby && !(settings.Value.OpenRooms && OpenRoom().IsMatch(room))))
         {
             throw new HubException("This room is not open.");
         }
@@ -74,4 +76,7 @@ public sealed class LiveHub(TimeProvider clock) : Hub<ILiveClient>
     }
 
     private static string Group(string room) => $"room/{room}";
+
+    [GeneratedRegex(@"^[a-z0-9-]{1,64}\z")]
+    private static partial Regex OpenRoom();
 }

@@ -1,3 +1,4 @@
+using Marketplace.Hosting.Settings;
 using Marketplace.Users;
 using Marketplace.WebFrontend.Limits.Calls;
 using Marketplace.WebFrontend.Realtime;
@@ -9,6 +10,7 @@ internal static class LiveServiceCollectionExtensions
 {
     public static IServiceCollection AddLive(this IServiceCollection services)
     {
+        services.AddSettings<LiveSettings>(LiveSettings.Section);
         services.AddSingleton<HubCallLimiter>();
         services.AddSignalR(hub =>
         {
