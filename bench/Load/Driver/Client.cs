@@ -128,13 +128,13 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     {
         try
         {
-            var status = await ShakeHandsAsync(crowd.Plan.TargetOf(number, attempt));
-            if (status == (int)HttpStatusCode.SwitchingProtocols)
+            var answer = await ShakeHandsAsync(crowd.Plan.TargetOf(number, attempt));
+            if (answer.Status == (int)HttpStatusCode.SwitchingProtocols)
             {
                 return true;
             }
 
-            crowd.Tally.Refused(status);
+            crowd.Tally.Refused(answer.ToString());
         }
         catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
         {
@@ -145,7 +145,7 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
         return false;
     }
 
-    private async Task<int> ShakeHandsAsync(Uri target)
+    private async Task<UpgradeAnswer> ShakeHandsAsync(Uri target)
     {
         (_isReady, _reader) = (false, new RecordReader(crowd.Protocol.RecordEnd));
         Volatile.Write(ref _heardAt, TimeProvider.System.GetTimestamp());
@@ -163,13 +163,13 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
 
         await socket.ConnectAsync(new IPEndPoint(IPAddress.Parse(target.Host), target.Port));
         Post(Upgrade.Request(target, crowd.Protocol.Target(crowd.Plan.Path), crowd.TokenOf(number)));
-        int? status;
-        while ((status = Upgrade.TakeStatus(_reader)) is null)
+        UpgradeAnswer? answer;
+        while ((answer = Upgrade.TakeAnswer(_reader)) is null)
         {
             await ReceiveAsync();
         }
 
-        if (status == (int)HttpStatusCode.SwitchingProtocols)
+        if (answer.Value.Status == (int)HttpStatusCode.SwitchingProtocols)
         {
             if (crowd.Protocol.Opening is { } opening)
             {
@@ -182,7 +182,7 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
             }
         }
 
-        return status.Value;
+        return answer.Value;
     }
 
     private async Task LiveAsync()

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Marketplace.Bench.Load.Driver;
 
 /// <summary>What a crowd met, or a part of it in one process.</summary>
@@ -38,8 +40,8 @@ internal sealed record CrowdReport
     /// <summary>Messages that came after a later one of the same sender.</summary>
     public long Late { get; init; }
 
-    /// <summary>Refused upgrades by HTTP status.</summary>
-    public IReadOnlyDictionary<int, int> Refused { get; init; } = new Dictionary<int, int>();
+    /// <summary>Refused upgrades by HTTP status and problem, such as <c>503 connection-limit</c>.</summary>
+    public IReadOnlyDictionary<string, int> Refused { get; init; } = new Dictionary<string, int>();
 
     /// <summary>From the first packet to the end of the handshake.</summary>
     public Distribution Connecting { get; init; } = Distribution.Empty;
@@ -53,7 +55,14 @@ internal sealed record CrowdReport
     /// <summary>From the loss of a connection until it is back, in its room.</summary>
     public Distribution Returning { get; init; } = Distribution.Empty;
 
-    public int RefusedWith(int status) => Refused.GetValueOrDefault(status);
+    /// <summary>How many were refused because the service had as many connections as it may have.</summary>
+    public int RefusedAtTotal => Refused.GetValueOrDefault("503 connection-limit");
+
+    /// <summary>All refusals, as a text.</summary>
+    public string Refusals => Refused.Count == 0
+        ? "none"
+        : string.Join(", ", Refused.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(
+            pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Value:N0} with {pair.Key}")));
 
     public bool IsFaultless => Missed == 0 && Repeated == 0 && Late == 0;
 

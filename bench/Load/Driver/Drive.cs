@@ -47,15 +47,12 @@ internal static class Drive
 
     private static string Summary(CrowdReport report, CrowdAccount account, double seconds)
     {
-        var refused = report.Refused.Count == 0
-            ? "0"
-            : string.Join(", ", report.Refused.OrderBy(pair => pair.Key).Select(pair => $"{pair.Value:N0} with {pair.Key}"));
         var unanswered = account.Unanswered.Select(sent => (sent[0], sent[1])).ToHashSet();
         var acknowledgedMissed = account.Missed.Count(missed => !unanswered.Contains((missed[1], missed[2])));
         (string What, string Value)[] rows =
         [
             ("connected", string.Create(CultureInfo.InvariantCulture, $"{report.Opened:N0}, {report.Opened / seconds:F0}/s")),
-            ("refused", refused),
+            ("refused", report.Refusals),
             ("broken while connecting", Text(report.Broken)),
             ("live in the end", Text(report.Live)),
             ("lost, and back", $"{Text(report.Lost)}, {Text(report.Returned)}"),

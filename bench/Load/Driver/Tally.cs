@@ -5,7 +5,7 @@ namespace Marketplace.Bench.Load.Driver;
 /// <summary>What happened to a crowd so far; counts are added to by many threads.</summary>
 internal sealed class Tally
 {
-    private readonly ConcurrentDictionary<int, int> _refused = new();
+    private readonly ConcurrentDictionary<string, int> _refused = new(StringComparer.Ordinal);
     private int _live;
     private long _opened;
     private long _broken;
@@ -37,7 +37,7 @@ internal sealed class Tally
         Connecting.Record(after);
     }
 
-    public void Refused(int status) => _refused.AddOrUpdate(status, 1, (_, count) => count + 1);
+    public void Refused(string answer) => _refused.AddOrUpdate(answer, 1, (_, count) => count + 1);
 
     /// <summary>It broke before it could be used.</summary>
     public void Broke() => Interlocked.Increment(ref _broken);
@@ -107,7 +107,7 @@ internal sealed class Tally
             Missed = Read(ref _missed),
             Repeated = Read(ref _repeated),
             Late = Read(ref _late),
-            Refused = new Dictionary<int, int>(_refused),
+            Refused = new Dictionary<string, int>(_refused),
             Connecting = Connecting.Read(forgets),
             Delivery = Delivery.Read(forgets),
             Answering = Answering.Read(forgets),

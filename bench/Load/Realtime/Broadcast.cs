@@ -26,28 +26,7 @@ internal sealed class Broadcast : IScenario<RealtimeOptions>
             workbench.Progress(string.Create(CultureInfo.InvariantCulture, $"{contender.Name}: connected, {rate:F0}/s"));
         }
 
-        var measured = contenders.ToDictionary(contender => contender, _ => new List<double>());
-        for (var round = 1 - Rounds.WarmUps; round <= options.Rounds; round++)
-        {
-            for (var i = 0; i < contenders.Length; i++)
-            {
-                var contender = contenders[Math.Abs(round + i) % contenders.Length];
-                var last = new List<double>();
-                for (var n = 0; n < options.Broadcasts; n++)
-                {
-                    last.Add(await contender.BroadcastAsync());
-                }
-
-                var median = new Series(last);
-                workbench.Progress(string.Create(CultureInfo.InvariantCulture,
-                    $"{(round <= 0 ? "warming up" : $"round {round} of {options.Rounds}")}, {contender.Name}: {median.ToString("F1")} ms"));
-                if (round > 0)
-                {
-                    measured[contender].Add(median.Median);
-                }
-            }
-        }
-
+        var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(contender, options.Broadcasts));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Connections:N0} connections each, all held at the same time. A round is the median of {options.Broadcasts} broadcasts, each from the "
             + $"request until the last of the connections has it; {options.Rounds} rounds after {Rounds.WarmUps} for warming up. Everyone got every one, once."));
@@ -60,5 +39,16 @@ internal sealed class Broadcast : IScenario<RealtimeOptions>
             }));
         section.AtMost("last delivery / plain SignalR", 1.5, series[0].Over(series[1]));
         section.AtMost("last delivery / Socket.IO on Redis", 1, series[0].Over(series[2]));
+    }
+
+    private static async Task<double> MeasureAsync(Contender contender, int broadcasts)
+    {
+        var last = new List<double>();
+        for (var i = 0; i < broadcasts; i++)
+        {
+            last.Add(await contender.BroadcastAsync());
+        }
+
+        return new Series(last).Median;
     }
 }

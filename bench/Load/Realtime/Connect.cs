@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
 using Marketplace.Bench.Load.Suites;
@@ -22,23 +21,7 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         await using var ours = await workbench.StartMarketplaceAsync(options.Frontends, options.Connections);
         await using var plain = await workbench.StartPlainSignalRAsync(options.Connections);
         Contender[] contenders = [ours, plain];
-        var measured = contenders.ToDictionary(contender => contender, _ => new List<Round>());
-        for (var round = 1 - Rounds.WarmUps; round <= options.Rounds; round++)
-        {
-            for (var i = 0; i < contenders.Length; i++)
-            {
-                var contender = contenders[Math.Abs(round + i) % contenders.Length];
-                var result = await MeasureAsync(workbench, contender);
-                workbench.Progress(string.Create(CultureInfo.InvariantCulture,
-                    $"{(round <= 0 ? "warming up" : $"round {round} of {options.Rounds}")}, {contender.Name}: {result.PerSecond:F0}/s, "
-                    + $"p99 {result.P99Milliseconds:F1} ms, {result.Heap:F0} bytes of heap a connection"));
-                if (round > 0)
-                {
-                    measured[contender].Add(result);
-                }
-            }
-        }
-
+        var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(workbench, contender));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Connections:N0} connections a round by WebSocket, {options.AtOnce} handshakes at once, with access tokens that are checked alike, "
             + $"five connections a user; {options.Rounds} rounds after {Rounds.WarmUps} for warming up. One silo. The heap is what is alive after a full "
@@ -78,7 +61,7 @@ internal sealed class Connect : IScenario<RealtimeOptions>
             await contender.Crowd.OpenAsync(servers.Count); // one too many, by way of every frontend
         }
 
-        var refused = (await contender.Crowd.ReportAsync(forgets: true)).RefusedWith((int)HttpStatusCode.ServiceUnavailable);
+        var refused = (await contender.Crowd.ReportAsync(forgets: true)).RefusedAtTotal;
         await contender.Crowd.CloseAsync();
         await Task.Delay(Settling, TimeProvider.System, workbench.Stopping);
         return new(
@@ -100,5 +83,9 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         }
     }
 
-    private readonly record struct Round(double PerSecond, double P99Milliseconds, double Heap, double SiloHeap, double Refused);
+    private readonly record struct Round(double PerSecond, double P99Milliseconds, double Heap, double SiloHeap, double Refused)
+    {
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture, $"{PerSecond:F0}/s, p99 {P99Milliseconds:F1} ms, {Heap:F0} bytes of heap a connection");
+    }
 }

@@ -84,6 +84,6 @@ internal sealed class Contender : IAsyncDisposable
     }
 
     public static string Describe(CrowdReport report) =>
-        $"refused {(report.Refused.Count == 0 ? "none" : string.Join(", ", report.Refused.Select(pair => $"{pair.Value} with {pair.Key}")))}, "
+        $"refused {report.Refusals}, "
         + $"{report.Broken} broken, {report.Lost} lost, {report.Missed} missed, {report.Repeated} repeated, {report.Late} out of order, {report.Failed} sends refused";
 }

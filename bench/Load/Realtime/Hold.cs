@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Marketplace.Bench.Load.Driver.Workers;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
@@ -44,7 +43,7 @@ internal sealed class Hold : IScenario<RealtimeOptions>
         var held = await ours.Crowd.ReportAsync(forgets: true);
 
         await ours.Crowd.OpenAsync(frontends);
-        var refused = (await ours.Crowd.ReportAsync(forgets: true)).RefusedWith((int)HttpStatusCode.ServiceUnavailable);
+        var refused = (await ours.Crowd.ReportAsync(forgets: true)).RefusedAtTotal;
         var last = await ours.BroadcastAsync();
 
         section.Say(string.Create(CultureInfo.InvariantCulture,

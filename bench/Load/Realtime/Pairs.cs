@@ -35,22 +35,7 @@ internal sealed class Pairs : IScenario<RealtimeOptions>
                 : throw new StartupException($"{contender.Name} let {failed} connections into no room: the measurement is void."));
         }
 
-        var measured = contenders.ToDictionary(contender => contender, _ => new List<CrowdReport>());
-        for (var round = 1 - Rounds.WarmUps; round <= options.Rounds; round++)
-        {
-            for (var i = 0; i < contenders.Length; i++)
-            {
-                var contender = contenders[Math.Abs(round + i) % contenders.Length];
-                var report = await TalkAsync(contender, options, workbench.Stopping);
-                workbench.Progress(string.Create(CultureInfo.InvariantCulture,
-                    $"{(round <= 0 ? "warming up" : $"round {round} of {options.Rounds}")}, {contender.Name}: {report.Delivery}"));
-                if (round > 0)
-                {
-                    measured[contender].Add(report);
-                }
-            }
-        }
-
+        var measured = await workbench.InTurnAsync(contenders, contender => TalkAsync(contender, options, workbench.Stopping));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Pairs:N0} groups of two, {options.SendRate:N0} messages of {TextLength} characters a second in all, {options.Rounds} rounds of {options.Seconds} s "
             + $"after {Rounds.WarmUps} for warming up. Nothing was missed, came twice or out of order."));
@@ -64,17 +49,17 @@ internal sealed class Pairs : IScenario<RealtimeOptions>
         section.AtMost("p99 / plain SignalR", 2, Percentile(ours, 99).Over(Percentile(plain, 99)));
 
         Series Percentile(Contender contender, double percent) =>
-            new(measured[contender].Select(report => report.Delivery.Milliseconds(percent)));
+            new(measured[contender].Select(delivery => delivery.Milliseconds(percent)));
     }
 
-    private static async Task<CrowdReport> TalkAsync(Contender contender, RealtimeOptions options, CancellationToken stopping)
+    private static async Task<Distribution> TalkAsync(Contender contender, RealtimeOptions options, CancellationToken stopping)
     {
         await contender.Crowd.ReportAsync(forgets: true);
         await contender.Crowd.SendAsync(Members, Members, options.SendRate, options.Seconds, TextLength);
         await Task.Delay(Settling, TimeProvider.System, stopping);
         var report = await contender.Crowd.ReportAsync(forgets: false);
         return report.IsFaultless && report.Sent > 0 && report.Delivered == report.Sent && report.Echoed == report.Sent && report.Answered == report.Sent
-            ? report
+            ? report.Delivery
             : throw new StartupException(
                 $"{contender.Name}: of {report.Sent} messages {report.Delivered} came to the other and {report.Answered} were acknowledged; "
                 + $"{Contender.Describe(report)}: the measurement is void.");
