@@ -1,29 +1,21 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using Marketplace.Bench.Load.Driver.Wire;
 
 namespace Marketplace.Bench.Load.Driver;
 
-/// <summary>
-/// One client: a WebSocket of our own over a plain socket. The framework's own client costs many times the memory of one
-/// that only holds a connection, and the driver shares the machine with what it measures.
-/// </summary>
+/// <summary>One client: opens a connection, keeps it alive, joins a room, talks, checks what it hears, and comes back.</summary>
 internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
 {
     private const long JoinCall = 0; // sends count from 1
     private static readonly TimeSpan ReturnPauseMax = TimeSpan.FromSeconds(5);
-    private readonly Lock _lock = new();
+    private static readonly byte[] NormalClosure = [0x03, 0xE8]; // 1000
     private readonly Numbering _numbering = new();
-    private Dictionary<long, long>? _unanswered; // when each was sent, by its number
-    private Socket? _socket;
-    private RecordReader? _reader;
+    private readonly Sends _sends = new();
+    private volatile Link? _link;
     private TaskCompletionSource<bool>? _joining;
     private TaskCompletionSource? _pause;
     private string? _room;
-    private long _heardAt;
-    private long _sent;
     private volatile bool _isReady;
     private volatile bool _isEnding;
 
@@ -34,32 +26,21 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     public Task Ended { get; private set; } = Task.CompletedTask;
 
     /// <summary>Sends that no answer came to, or a refusal.</summary>
-    public IReadOnlyList<long> Unanswered
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _unanswered is null ? [] : [.. _unanswered.Keys];
-            }
-        }
-    }
+    public IReadOnlyList<long> Unanswered => _sends.Unanswered;
 
     /// <summary>Numbers that were jumped over, each with its sender's.</summary>
     public IReadOnlyList<(int Sender, long Number)> Missed => _numbering.Missed;
 
     /// <summary>Opens the connection once; afterwards it lives until <see cref="Ended"/>.</summary>
-    public async Task<bool> OpenAsync(int attempt = 0)
+    public async Task<bool> OpenAsync()
     {
-        var startedAt = TimeProvider.System.GetTimestamp();
-        if (!await TryOpenAsync(attempt))
+        var isOpen = await TryOpenAsync(attempt: 0);
+        if (isOpen)
         {
-            return false;
+            Ended = LiveAsync();
         }
 
-        crowd.Tally.Opened(TimeProvider.System.GetElapsedTime(startedAt));
-        Ended = LiveAsync();
-        return true;
+        return isOpen;
     }
 
     /// <summary>Joins a room, now and whenever the connection returns; false if the server said no.</summary>
@@ -68,24 +49,23 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
         _room = room;
         var joining = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         _joining = joining;
-        Post(crowd.Protocol.Join(JoinCall, room));
+        if (!_isReady)
+        {
+            return false;
+        }
+
+        _link!.Post(crowd.Protocol.Join(JoinCall, room));
         return await joining.Task;
     }
 
     /// <summary>Says something in the room; the answer is counted when it comes.</summary>
     public void Say(int textLength)
     {
-        long message;
         var sentAt = TimeProvider.System.GetTimestamp();
-        lock (_lock)
-        {
-            message = ++_sent;
-            (_unanswered ??= [])[message] = sentAt;
-        }
-
+        var message = _sends.Begin(sentAt);
         var text = new Stamp(number, message, sentAt).ToText().PadRight(textLength, 'x');
-        Post(crowd.Protocol.Send(
-            message, string.Create(CultureInfo.InvariantCulture, $"{crowd.Run}-{number}-{message}"), text));
+        var messageId = string.Create(CultureInfo.InvariantCulture, $"{crowd.Run}-{number}-{message}");
+        _link!.Post(crowd.Protocol.Send(message, messageId, text));
         crowd.Tally.Sent();
     }
 
@@ -99,13 +79,12 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     {
         if (keepsAlive && _isReady && crowd.Protocol.KeepAlive is { } frame)
         {
-            Post(frame);
+            _link!.Post(frame);
         }
 
-        if (_pause is null && _socket is not null
-            && TimeProvider.System.GetElapsedTime(Volatile.Read(ref _heardAt)) > crowd.Protocol.SilenceMax)
+        if (_pause is null && _link is { } link && link.Silence > crowd.Protocol.SilenceMax)
         {
-            _socket.Dispose();
+            link.Dispose();
         }
     }
 
@@ -114,85 +93,70 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     {
         _isEnding = true;
         Resume();
-        Post(WebSocketFrames.Write(Opcode.Close, [0x03, 0xE8])); // 1000, normal
+        _link?.Post(WebSocketFrames.Write(Opcode.Close, NormalClosure));
     }
 
     /// <summary>Ends the connection whatever the server does.</summary>
     public void Abort()
     {
         _isEnding = true;
-        _socket?.Dispose();
+        _link?.Dispose();
     }
 
     private async Task<bool> TryOpenAsync(int attempt)
     {
+        var startedAt = TimeProvider.System.GetTimestamp();
+        var link = new Link(crowd.Protocol, crowd.Plan.SourceOf(number), receiveBuffer);
+        _link = link;
         try
         {
-            var answer = await ShakeHandsAsync(crowd.Plan.TargetOf(number, attempt));
+            var answer = await link.OpenAsync(crowd.Plan.TargetOf(number, attempt), crowd.Plan.Path, crowd.TokenOf(number));
             if (answer.Status == (int)HttpStatusCode.SwitchingProtocols)
             {
+                for (TakeRecords(link); !_isReady; TakeRecords(link))
+                {
+                    await link.ReceiveAsync();
+                }
+
+                crowd.Tally.Opened(TimeProvider.System.GetElapsedTime(startedAt));
                 return true;
             }
 
             crowd.Tally.Refused(answer.ToString());
         }
-        catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
+        catch (Exception error) when (Link.IsEnd(error))
         {
             crowd.Tally.Broke();
         }
 
-        _socket?.Dispose();
+        link.Dispose();
         return false;
     }
 
-    private async Task<UpgradeAnswer> ShakeHandsAsync(Uri target)
+    private async Task LiveAsync()
     {
-        (_isReady, _reader) = (false, new RecordReader(crowd.Protocol.RecordEnd));
-        Volatile.Write(ref _heardAt, TimeProvider.System.GetTimestamp());
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        _socket = socket;
-        if (receiveBuffer > 0)
+        do
         {
-            socket.ReceiveBufferSize = receiveBuffer;
-        }
-
-        if (crowd.Plan.SourceOf(number) is { } source)
-        {
-            socket.Bind(new IPEndPoint(source, 0));
-        }
-
-        await socket.ConnectAsync(new IPEndPoint(IPAddress.Parse(target.Host), target.Port));
-        Post(Upgrade.Request(target, crowd.Protocol.Target(crowd.Plan.Path), crowd.TokenOf(number)));
-        UpgradeAnswer? answer;
-        while ((answer = Upgrade.TakeAnswer(_reader)) is null)
-        {
-            await ReceiveAsync();
-        }
-
-        if (answer.Value.Status == (int)HttpStatusCode.SwitchingProtocols)
-        {
-            if (crowd.Protocol.Opening is { } opening)
+            await ReadToEndAsync(_link!);
+            if (_isEnding)
             {
-                Post(opening);
+                crowd.Tally.Closed();
+                return;
             }
 
-            for (TakeRecords(); !_isReady; TakeRecords())
-            {
-                await ReceiveAsync();
-            }
+            crowd.Tally.Lost();
         }
-
-        return answer.Value;
+        while (crowd.Plan.Returns && await ReturnAsync());
     }
 
-    private async Task LiveAsync()
+    private async Task ReadToEndAsync(Link link)
     {
         try
         {
             while (true)
             {
-                await ReceiveAsync();
-                TakeRecords();
+                await link.ReceiveAsync();
+                TakeRecords(link);
                 if (_pause is { } pause)
                 {
                     await pause.Task;
@@ -200,85 +164,59 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
                 }
             }
         }
-        catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
+        catch (Exception error) when (Link.IsEnd(error))
         {
-            // It has ended, which is all that there is to know: by us, by the server, or by the network.
-        }
-
-        _isReady = false;
-        _socket!.Dispose();
-        _joining?.TrySetResult(false);
-        if (_isEnding)
-        {
-            crowd.Tally.Closed();
-            return;
-        }
-
-        crowd.Tally.Lost();
-        if (crowd.Plan.Returns)
-        {
-            await ReturnAsync();
+            _isReady = false;
+            link.Dispose();
+            _joining?.TrySetResult(false);
         }
     }
 
     /// <summary>Comes back by way of the other servers, in growing intervals, with a jitter that spreads the crowd.</summary>
-    private async Task ReturnAsync()
+    private async Task<bool> ReturnAsync()
     {
         var lostAt = TimeProvider.System.GetTimestamp();
         var pause = crowd.Plan.Jitter;
-        for (var attempt = 1; !_isEnding; attempt++)
+        for (var attempt = 1; ; attempt++)
         {
             await Task.Delay(pause * Random.Shared.NextDouble(), TimeProvider.System);
-            if (!_isEnding && await OpenAsync(attempt))
+            if (_isEnding)
             {
-                if (_room is null || await JoinAsync(_room))
-                {
-                    crowd.Tally.Returned(TimeProvider.System.GetElapsedTime(lostAt));
-                }
+                return false;
+            }
 
-                return; // if it was lost again meanwhile, that life returns by itself
+            if (await TryOpenAsync(attempt))
+            {
+                _ = RejoinAsync(lostAt); // which is answered only while somebody reads
+                return true;
             }
 
             pause = pause * 2 < ReturnPauseMax ? pause * 2 : ReturnPauseMax;
         }
     }
 
-    private async ValueTask ReceiveAsync()
+    private async Task RejoinAsync(long lostAt)
     {
-        var count = await _socket!.ReceiveAsync(_reader!.Free);
-        if (count == 0)
+        if (_room is null || await JoinAsync(_room))
         {
-            throw new IOException("The server closed the connection.");
-        }
-
-        _reader.Add(count);
-        Volatile.Write(ref _heardAt, TimeProvider.System.GetTimestamp());
-    }
-
-    private void TakeRecords()
-    {
-        while (_reader!.TryRead(out var opcode, out var record))
-        {
-            switch (opcode)
-            {
-                case Opcode.Ping:
-                    Post(WebSocketFrames.Write(Opcode.Pong, record));
-                    break;
-                case Opcode.Close:
-                    throw new IOException($"The server ended the connection: {Encoding.UTF8.GetString(record)}");
-                case Opcode.Text:
-                    Take(record);
-                    break;
-            }
+            crowd.Tally.Returned(TimeProvider.System.GetElapsedTime(lostAt));
         }
     }
 
-    private void Take(ReadOnlySpan<byte> record)
+    private void TakeRecords(Link link)
+    {
+        while (link.TryRead(out var record))
+        {
+            Take(link, record);
+        }
+    }
+
+    private void Take(Link link, ReadOnlySpan<byte> record)
     {
         var said = crowd.Protocol.Read(record);
         if (said.Reply is { } reply)
         {
-            Post(reply);
+            link.Post(reply);
         }
 
         switch (said.Kind)
@@ -289,8 +227,8 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
             case WireEventKind.Answer when said.CallId == JoinCall:
                 _joining?.TrySetResult(!said.IsError);
                 break;
-            case WireEventKind.Answer:
-                TakeAnswer(said);
+            case WireEventKind.Answer when _sends.End(said.CallId, said.IsError) is { } sentAt:
+                crowd.Tally.Answered(said.IsError, TimeProvider.System.GetElapsedTime(sentAt));
                 break;
             case WireEventKind.Message when Stamp.TryFind(record, out var stamp):
                 crowd.Tally.Received(
@@ -299,42 +237,7 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
                     TimeProvider.System.GetElapsedTime(stamp.SentAt));
                 break;
             case WireEventKind.Closed:
-                throw new IOException($"The server ended the connection: {Encoding.UTF8.GetString(record)}");
-        }
-    }
-
-    private void TakeAnswer(WireEvent answer)
-    {
-        long sentAt;
-        lock (_lock)
-        {
-            if (_unanswered is null || !_unanswered.TryGetValue(answer.CallId, out sentAt))
-            {
-                return;
-            }
-
-            if (!answer.IsError)
-            {
-                _unanswered.Remove(answer.CallId);
-            }
-        }
-
-        crowd.Tally.Answered(answer.IsError, TimeProvider.System.GetElapsedTime(sentAt));
-    }
-
-    private void Post(byte[] frame)
-    {
-        try
-        {
-            var sending = _socket!.SendAsync(frame.AsMemory(), SocketFlags.None);
-            if (!sending.IsCompletedSuccessfully)
-            {
-                _ = sending.AsTask().ContinueWith(static sent => _ = sent.Exception, TaskScheduler.Default);
-            }
-        }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
-        {
-            // The reading side finds out, and knows what to do.
+                throw new IOException("The server said that it ends the connection.");
         }
     }
 }

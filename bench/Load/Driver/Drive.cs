@@ -6,8 +6,6 @@ namespace Marketplace.Bench.Load.Driver;
 /// <summary>The command <c>drive</c>: connects, joins, talks, holds, and sums up.</summary>
 internal static class Drive
 {
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
-
     public static async Task<int> RunAsync(IReadOnlyList<string> args, CancellationToken stopping)
     {
         if (args.Any(arg => arg is "--help" or "-h"))
@@ -34,7 +32,7 @@ internal static class Drive
             await progress.WatchAsync(
                 "talking",
                 fleet.SendAsync(options.RoomSize, options.Senders, options.SendRate, options.Seconds, options.TextLength));
-            await Task.Delay(Settling, TimeProvider.System, stopping);
+            await fleet.SettleAsync();
         }
 
         await progress.WatchAsync("holding", Task.Delay(TimeSpan.FromSeconds(options.Hold), TimeProvider.System, stopping));

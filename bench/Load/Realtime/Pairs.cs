@@ -13,7 +13,6 @@ internal sealed class Pairs : IScenario<RealtimeOptions>
 {
     private const int Members = 2;
     private const int TextLength = 100;
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
 
     public string Name => "pairs";
 
@@ -35,7 +34,7 @@ internal sealed class Pairs : IScenario<RealtimeOptions>
                 : throw new StartupException($"{contender.Name} let {failed} connections into no room: the measurement is void."));
         }
 
-        var measured = await workbench.InTurnAsync(contenders, contender => TalkAsync(contender, options, workbench.Stopping));
+        var measured = await workbench.InTurnAsync(contenders, contender => TalkAsync(contender, options));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Pairs:N0} groups of two, {options.SendRate:N0} messages of {TextLength} characters a second in all, {options.Rounds} rounds of {options.Seconds} s "
             + $"after {Rounds.WarmUps} for warming up. Nothing was missed, came twice or out of order."));
@@ -52,11 +51,11 @@ internal sealed class Pairs : IScenario<RealtimeOptions>
             new(measured[contender].Select(delivery => delivery.Milliseconds(percent)));
     }
 
-    private static async Task<Distribution> TalkAsync(Contender contender, RealtimeOptions options, CancellationToken stopping)
+    private static async Task<Distribution> TalkAsync(Contender contender, RealtimeOptions options)
     {
         await contender.Crowd.ReportAsync(forgets: true);
         await contender.Crowd.SendAsync(Members, Members, options.SendRate, options.Seconds, TextLength);
-        await Task.Delay(Settling, TimeProvider.System, stopping);
+        await contender.Crowd.SettleAsync();
         var report = await contender.Crowd.ReportAsync(forgets: false);
         return report.IsFaultless && report.Sent > 0 && report.Delivered == report.Sent && report.Echoed == report.Sent && report.Answered == report.Sent
             ? report.Delivery

@@ -35,9 +35,9 @@ internal sealed class Slow : IScenario<RealtimeOptions>
                 throw new StartupException("Not everyone was let into the lobby: the measurement is void.");
             }
 
-            var with = await TalkAsync(ours, options, workbench.Stopping);
+            var with = await TalkAsync(ours, options);
             await ours.Crowd.PauseAsync(SlowOne, resumes: false);
-            var without = await TalkAsync(ours, options, workbench.Stopping);
+            var without = await TalkAsync(ours, options);
             await ours.Crowd.PauseAsync(SlowOne, resumes: true);
             await Task.Delay(Settling, TimeProvider.System, workbench.Stopping);
             var end = await ours.Crowd.ReportAsync(forgets: true);
@@ -64,11 +64,11 @@ internal sealed class Slow : IScenario<RealtimeOptions>
         section.AtLeast("cut off", 1, new(cut), "F0");
     }
 
-    private static async Task<CrowdReport> TalkAsync(Contender contender, RealtimeOptions options, CancellationToken stopping)
+    private static async Task<CrowdReport> TalkAsync(Contender contender, RealtimeOptions options)
     {
         await contender.Crowd.ReportAsync(forgets: true);
         await contender.Crowd.SendAsync(roomSize: 0, Senders, MessagesPerSecond, options.Seconds, TextLength);
-        await Task.Delay(Settling, TimeProvider.System, stopping);
+        await contender.Crowd.SettleAsync();
         var report = await contender.Crowd.ReportAsync(forgets: true);
         var others = (options.Members - 2) * report.Sent; // the slow one may or may not have some of them
         return report.IsFaultless && report.Failed == 0 && report.Delivered >= others

@@ -6,6 +6,7 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Connections of one worker: below the 20,000 open files that a process often may have.</summary>
     public const int ConnectionsPerWorker = 18_000;
 
+    private static readonly TimeSpan QuietFor = TimeSpan.FromSeconds(2);
     private readonly List<WorkerProcess> _workers = [];
     private readonly List<(WorkerProcess Worker, int First, int Count)> _parts = [];
     private readonly CrowdPlan _plan;
@@ -85,6 +86,20 @@ internal sealed class Fleet : IAsyncDisposable
     {
         var answers = await AllAsync(new ReportCommand(forgets));
         return CrowdReport.Sum([.. answers.Select(answer => answer.Report!)]);
+    }
+
+    /// <summary>Waits until nothing more is delivered: what is under way has come, or never will.</summary>
+    public async Task SettleAsync()
+    {
+        long before, now = -1;
+        do
+        {
+            before = now;
+            await Task.Delay(QuietFor, TimeProvider.System, _stopping);
+            var report = await ReportAsync(forgets: false);
+            now = report.Delivered + report.Echoed + report.Answered + report.Failed;
+        }
+        while (now != before);
     }
 
     public async Task<CrowdAccount> AccountAsync()

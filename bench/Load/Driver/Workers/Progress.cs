@@ -5,16 +5,20 @@ namespace Marketplace.Bench.Load.Driver.Workers;
 /// <summary>Says every few seconds how a crowd fares.</summary>
 internal sealed class Progress(Fleet fleet, TextWriter output, CancellationToken stopping)
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan OftenAtFirst = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LaterOn = TimeSpan.FromSeconds(15);
     private readonly long _startedAt = TimeProvider.System.GetTimestamp();
 
     /// <summary>Waits for a phase and tells about it meanwhile.</summary>
     public async Task WatchAsync(string phase, Task work)
     {
-        while (await Task.WhenAny(work, Task.Delay(Every, TimeProvider.System, stopping)) != work)
+        var phaseStartedAt = TimeProvider.System.GetTimestamp();
+        var pause = OftenAtFirst;
+        while (await Task.WhenAny(work, Task.Delay(pause, TimeProvider.System, stopping)) != work)
         {
             stopping.ThrowIfCancellationRequested();
             await TellAsync(phase);
+            pause = TimeProvider.System.GetElapsedTime(phaseStartedAt) < LaterOn * 2 ? OftenAtFirst : LaterOn;
         }
 
         await work;
