@@ -67,5 +67,17 @@ public sealed class ProtocolTests
         Assert.Equal(3, Room.CountSpeaking(first: 1, count: 5, size: 2, senders: 1) + Room.CountSpeaking(0, 1, 2, 1));
     }
 
+    [Fact]
+    public void Every_user_has_its_number_of_connections_and_one_too_many_is_another_users()
+    {
+        var plan = new CrowdPlan { Targets = [], Connections = 12, PerUser = 5 };
+
+        var users = Enumerable.Range(0, 16).Select(plan.UserOf).ToList();
+
+        Assert.Equal([0, 1, 2, 0], users.Take(4));
+        Assert.Equal(5, users.Max(user => users.Count(other => other == user)));
+        Assert.Equal(3, users[15]);
+    }
+
     private static string PayloadOf(byte[] frame) => Encoding.ASCII.GetString(frame.AsSpan(HeadOfShortFrame));
 }

@@ -34,7 +34,7 @@ internal sealed class Crowd : IAsyncDisposable
     public IReadOnlyList<Client> Clients => _clients;
 
     /// <summary>The client's access token, made before by <see cref="PrepareTokens"/>; null when there are none.</summary>
-    public string? TokenOf(int client) => _tokens.GetValueOrDefault(client / Plan.PerUser);
+    public string? TokenOf(int client) => _tokens.GetValueOrDefault(Plan.UserOf(client));
 
     /// <summary>Opens further connections: as many at once, each beginning when it is due.</summary>
     /// <param name="first">The first one's number.</param>
@@ -125,7 +125,7 @@ internal sealed class Crowd : IAsyncDisposable
 
     private void PrepareTokens(int first, int count)
     {
-        for (var user = first / Plan.PerUser; count > 0 && user <= (first + count - 1) / Plan.PerUser; user++)
+        foreach (var user in Enumerable.Range(first, count).Select(Plan.UserOf))
         {
             if (!_tokens.ContainsKey(user) && (_mint?.Mint(user) ?? Plan.Tokens.ElementAtOrDefault(user)) is { } token)
             {

@@ -17,7 +17,7 @@ internal sealed record CrowdPlan
 
     private const int HostsPerNet = 250;
 
-    /// <summary>Servers, by http and an IPv4 address; connection n begins at the n-th, round and round.</summary>
+    /// <summary>Servers, by http and an IPv4 address.</summary>
     public required IReadOnlyList<Uri> Targets { get; init; }
 
     public WireKind Protocol { get; init; }
@@ -34,6 +34,9 @@ internal sealed record CrowdPlan
     /// <summary>Connections of one user.</summary>
     public int PerUser { get; init; } = 5;
 
+    /// <summary>How many connections are meant to be there at most.</summary>
+    public required int Connections { get; init; }
+
     /// <summary>How many source addresses are used; 0 leaves it to the system.</summary>
     public int SourceAddresses { get; init; } = 256;
 
@@ -43,9 +46,15 @@ internal sealed record CrowdPlan
     /// <summary>The longest wait before the first attempt to return; each client takes a part of it by chance.</summary>
     public TimeSpan Jitter { get; init; } = TimeSpan.FromSeconds(2);
 
+    private int Users => (Connections + PerUser - 1) / PerUser;
+
+    /// <summary>The number of the client's user. A user's connections are far apart: nobody opens five tabs at one instant.</summary>
+    public int UserOf(int client) => client < Users * PerUser ? client % Users : client / PerUser;
+
     public IWireProtocol NewProtocol() => Protocol == WireKind.SignalR ? new SignalRProtocol() : new SocketIoProtocol();
 
-    public Uri TargetOf(int client, int attempt) => Targets[(client + attempt) % Targets.Count];
+    /// <summary>In turn for neighbours, and for the connections of a user.</summary>
+    public Uri TargetOf(int client, int attempt) => Targets[(client + (client / Users) + attempt) % Targets.Count];
 
     /// <summary>The client's own address, or null for the system's choice.</summary>
     public IPAddress? SourceOf(int client)

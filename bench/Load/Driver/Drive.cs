@@ -15,7 +15,7 @@ internal static class Drive
         }
 
         var options = DriveOptions.Parse(args);
-        await using var fleet = await Fleet.StartAsync(await options.ToPlanAsync(stopping), options.Connections, stopping);
+        await using var fleet = await Fleet.StartAsync(await options.ToPlanAsync(stopping), stopping);
         var progress = new Progress(fleet, Console.Out, stopping);
         var startedAt = TimeProvider.System.GetTimestamp();
         await progress.WatchAsync("connecting", fleet.OpenAsync(options.Connections, options.Rate, options.AtOnce));

@@ -84,6 +84,7 @@ internal sealed record DriveOptions
         Protocol = Protocol,
         Path = Path ?? (Protocol == WireKind.SignalR ? "/hubs/live" : "/socket.io/"),
         PerUser = PerUser,
+        Connections = Connections,
         SourceAddresses = SourceAddresses,
         Returns = Returns,
         Jitter = TimeSpan.FromMilliseconds(JitterMilliseconds),

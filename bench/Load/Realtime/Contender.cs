@@ -35,8 +35,8 @@ internal sealed class Contender : IAsyncDisposable
     public Fleet Crowd { get; }
 
     /// <summary>Starts the crowd's workers; nobody is connected yet.</summary>
-    public static async Task<Contender> StartAsync(Target target, CrowdPlan plan, int connections, CancellationToken stopping) =>
-        new(target, await Fleet.StartAsync(plan, connections, stopping), stopping);
+    public static async Task<Contender> StartAsync(Target target, CrowdPlan plan, CancellationToken stopping) =>
+        new(target, await Fleet.StartAsync(plan, stopping), stopping);
 
     /// <summary>Opens connections of which every one has to be admitted; returns how many a second were.</summary>
     /// <exception cref="StartupException">Not all were: the measurement is void.</exception>

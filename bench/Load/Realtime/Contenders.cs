@@ -29,11 +29,11 @@ internal static class Contenders
             target,
             new CrowdPlan
             {
+                Connections = connections,
                 Targets = [.. cluster.Frontends.Select(frontend => frontend.Address)],
                 TokenKey = await ServiceKey.ReadAsync(
                     cluster.Postgres.ConnectionString, cluster.Frontends[0].Address, workbench.Stopping),
             },
-            connections,
             workbench.Stopping);
     }
 
@@ -46,8 +46,7 @@ internal static class Contenders
             HeapProbe.Settings(workbench.Directory));
         return await Contender.StartAsync(
             target,
-            new CrowdPlan { Targets = [target.Process!.Address], Path = "/hubs/plain", TokenKey = key },
-            connections,
+            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/hubs/plain", TokenKey = key },
             workbench.Stopping);
     }
 
@@ -56,8 +55,7 @@ internal static class Contenders
         var target = await workbench.StartSocketIoServerAsync("Socket.IO × 2, Redis");
         return await Contender.StartAsync(
             target,
-            new CrowdPlan { Targets = [target.Process!.Address], Path = "/socket.io/", Protocol = WireKind.SocketIo },
-            connections,
+            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/socket.io/", Protocol = WireKind.SocketIo },
             workbench.Stopping);
     }
 

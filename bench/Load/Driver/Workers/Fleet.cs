@@ -22,11 +22,11 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Connections that were opened or tried since the last <see cref="CloseAsync"/>.</summary>
     public int Count => _parts.Sum(part => part.Count);
 
-    /// <summary>Starts the workers for so many connections; none is opened yet.</summary>
-    public static async Task<Fleet> StartAsync(CrowdPlan plan, int connections, CancellationToken stopping)
+    /// <summary>Starts the workers for the plan's connections; none is opened yet.</summary>
+    public static async Task<Fleet> StartAsync(CrowdPlan plan, CancellationToken stopping)
     {
         var fleet = new Fleet(plan, stopping);
-        var workers = Math.Max(1, (connections + ConnectionsPerWorker - 1) / ConnectionsPerWorker);
+        var workers = Math.Max(1, (plan.Connections + ConnectionsPerWorker - 1) / ConnectionsPerWorker);
         for (var i = 0; i < workers; i++)
         {
             fleet._workers.Add(await WorkerProcess.StartAsync(plan));
