@@ -11,7 +11,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak build cluster bench-limits bench-micro fmt lint contracts clean
+.PHONY: help run test soak build cluster bench-limits bench-realtime bench-micro fmt lint contracts clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,7 +44,13 @@ bench-limits: bench/peers/node/node_modules ## Measure the limiter against itsel
 	@scripts/ensure wrk
 	@scripts/ensure redis
 	@dotnet build bench/Load --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
-	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll $(ARGS)
+	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll limits $(ARGS)
+
+bench-realtime: bench/peers/node/node_modules ## Measure connections and messages against plain SignalR and Socket.IO (half an hour; ARGS="--help")
+	@scripts/ensure postgresql
+	@scripts/ensure redis
+	@dotnet build bench/Load --configuration $(CONFIGURATION) --nologo --verbosity quiet -clp:ErrorsOnly
+	@exec dotnet bench/Load/$(BIN)/Marketplace.Bench.Load.dll realtime $(ARGS)
 
 %/node_modules: %/package-lock.json
 	@scripts/ensure node

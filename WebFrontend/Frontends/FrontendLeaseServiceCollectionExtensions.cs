@@ -1,5 +1,6 @@
 using Marketplace.Frontends;
 using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Hosting;
 
 namespace Marketplace.WebFrontend.Frontends;
 
@@ -14,6 +15,7 @@ internal static class FrontendLeaseServiceCollectionExtensions
         }
 
         services.AddSettings<FrontendLeaseSettings>(FrontendLeaseSettings.Section);
+        services.AddSettings<FrontendSettings>(FrontendSettings.Section);
         services.AddSingleton<FrontendLease>();
         services.AddSingleton<IFrontendLease>(provider => provider.GetRequiredService<FrontendLease>());
         services.AddHostedService(provider => provider.GetRequiredService<FrontendLease>());

@@ -1,4 +1,5 @@
 using Marketplace.Hosting.Settings;
+using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Realtime.History;
 using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
@@ -9,9 +10,9 @@ namespace Marketplace.WebFrontend.Realtime;
 public static class BackplaneExtensions
 {
     /// <summary>
-    /// Makes every hub reach the connections of all frontends, over Orleans. Needs an Orleans client (or silo) and an
-    /// <see cref="Frontends.IFrontendLease"/> in the same process, and <c>AddRealtime()</c> on the silos. Every process that
-    /// holds such a lease must have this, since channels wait for those that live and weren't heard of.
+    /// Makes every hub reach the connections of all frontends, over Orleans. Needs an Orleans client (or silo) in the same
+    /// process, and <c>AddFrontendLeases()</c> and <c>AddRealtime()</c> on the silos. It takes a lease for this process; every
+    /// process that holds one must have this, since channels wait for those that live and weren't heard of.
     /// </summary>
     public static ISignalRServerBuilder AddOrleansBackplane(this ISignalRServerBuilder signalR)
     {
@@ -23,6 +24,7 @@ public static class BackplaneExtensions
         }
 
         services.TryAddSingleton(TimeProvider.System);
+        services.AddFrontendLease();
         services.AddSettings<BackplaneSettings>(BackplaneSettings.Section);
         services.AddSingleton<BackplaneMetrics>();
         services.AddSingleton<SlowReaders>();

@@ -1,14 +1,13 @@
-using System.Globalization;
-using Marketplace.Hosting;
+using Marketplace.Bench.Load.Suites;
 
 namespace Marketplace.Bench.Load;
 
-/// <summary>The command line.</summary>
-internal sealed record BenchOptions
+/// <summary>The command line of <c>limits</c>.</summary>
+internal sealed record BenchOptions : ISuiteOptions
 {
     public const string Usage = """
         Measures what the limiter costs, against itself switched off and against its peers, each as processes of their own.
-        Usage: Marketplace.Bench.Load [options]
+        Usage: Marketplace.Bench.Load limits [options]
 
           --scenario NAME            runs this one only; may be given several times (default: all)
           --rounds N                 rounds, each measuring everything in turn; medians are reported (default 3; from 1 to 100)
@@ -46,55 +45,47 @@ internal sealed record BenchOptions
 
     public bool Runs(string scenario) => _scenarios.Count == 0 || _scenarios.Contains(scenario);
 
-    /// <exception cref="StartupException">An option is unknown, has no value, or one out of its range.</exception>
+    /// <exception cref="Hosting.StartupException">An option is unknown, has no value, or one out of its range.</exception>
     public static BenchOptions Parse(IReadOnlyList<string> args, IReadOnlyCollection<string> scenarios)
     {
         var options = new BenchOptions();
-        for (var i = 0; i < args.Count; i += 2)
+        var line = new CommandLine(args);
+        while (line.TryTake(out var name))
         {
-            var name = args[i];
-            var value = i + 1 < args.Count ? args[i + 1] : throw new StartupException($"{name} needs a value; see --help.");
             switch (name)
             {
                 case "--scenario":
-                    options._scenarios.Add(scenarios.Contains(value)
-                        ? value
-                        : throw new StartupException($"--scenario is '{value}'; it must be one of {string.Join(", ", scenarios)}."));
+                    options._scenarios.Add(line.OneOf(scenarios));
                     break;
                 case "--rounds":
-                    options.Rounds = Number(name, value, 1, 100);
+                    options.Rounds = line.Number(1, 100);
                     break;
                 case "--seconds":
-                    options.Seconds = Number(name, value, 1, 600);
+                    options.Seconds = line.Number(1, 600);
                     break;
                 case "--connections":
-                    options.Connections = Number(name, value, 1, 10_000);
+                    options.Connections = line.Number(1, 10_000);
                     break;
                 case "--addresses":
-                    options.Addresses = Number(name, value, 1, 65_536);
+                    options.Addresses = line.Number(1, 65_536);
                     break;
                 case "--million":
-                    options.Million = Number(name, value, 1_000, 10_000_000);
+                    options.Million = line.Number(1_000, 10_000_000);
                     break;
                 case "--silo-memory-mb":
-                    options.SiloMemory = Number(name, value, 1, 1_000_000);
+                    options.SiloMemory = line.Number(1, 1_000_000);
                     break;
                 case "--frontend-memory-mb":
-                    options.FrontendMemory = Number(name, value, 1, 1_000_000);
+                    options.FrontendMemory = line.Number(1, 1_000_000);
                     break;
                 case "--results":
-                    options.Results = value;
+                    options.Results = line.Text();
                     break;
                 default:
-                    throw new StartupException($"{name} is not an option; see --help.");
+                    throw line.Unknown();
             }
         }
 
         return options;
     }
-
-    private static int Number(string name, string text, int least, int most) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-            ? number
-            : throw new StartupException($"{name} is '{text}'; it must be a whole number from {least} to {most}.");
 }

@@ -1,45 +1,34 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Marketplace.Bench.Load;
-using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Driver;
+using Marketplace.Bench.Load.Driver.Workers;
+using Marketplace.Bench.Load.Realtime;
 using Marketplace.Bench.Load.Scenarios;
-using Marketplace.Bench.Load.Targets;
 using Marketplace.Hosting;
 
-IScenario[] scenarios = [new Warm(), new Denied(), new Hot(), new Cold(), new Million()];
-if (args.Any(arg => arg is "--help" or "-h"))
-{
-    Console.WriteLine(BenchOptions.Usage);
-    foreach (var scenario in scenarios)
-    {
-        Console.WriteLine($"  {scenario.Name,-10}{scenario.Summary}");
-    }
+const string Usage = """
+    Measures the marketplace under load. Each command has a --help of its own.
+    Usage: Marketplace.Bench.Load command [options]
 
-    return 0;
-}
+      limits      what the limiter costs, against itself switched off and against its peers
+      realtime    what connections and messages cost, against plain SignalR and Socket.IO
+      drive       holds realtime connections to servers that run already, and lets them talk
+    """;
 
 using var stopping = new CancellationTokenSource();
 using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 try
 {
-    var options = BenchOptions.Parse(args, [.. scenarios.Select(scenario => scenario.Name)]);
-    foreach (var scenario in scenarios.Where(scenario => options.Runs(scenario.Name)))
+    return args switch
     {
-        Console.WriteLine($"== {scenario.Name}: {scenario.Summary}");
-        var section = new Section(scenario);
-        section.Machine(await Machine.DescribeAsync(stopping.Token)); // first: what is started next makes it busy
-        await using (var workbench = new Workbench(options, stopping.Token))
-        {
-            await scenario.RunAsync(workbench, section);
-        }
-
-        Console.WriteLine(section.Text);
-        await ReportFile.WriteAsync(options.Results, section, scenarios);
-        Console.WriteLine($"Written to {options.Results}");
-    }
-
-    return 0;
+        ["limits", .. var rest] => await LimitsSuite.Suite.RunAsync(rest, stopping.Token),
+        ["realtime", .. var rest] => await RealtimeSuite.Suite.RunAsync(rest, stopping.Token),
+        ["drive", .. var rest] => await Drive.RunAsync(rest, stopping.Token),
+        [WorkerProcess.Command] => await Worker.RunAsync(Console.In, Console.Out),
+        ["--help" or "-h"] => Help(),
+        _ => throw new StartupException("The first argument is limits, realtime or drive; see --help."),
+    };
 }
 catch (OperationCanceledException) when (stopping.IsCancellationRequested)
 {
@@ -55,6 +44,12 @@ catch (Exception error) when (error is IOException or SocketException or HttpReq
 {
     await Console.Error.WriteLineAsync($"A service broke off, and the measurement is void: {error.Message}");
     return 1;
+}
+
+static int Help()
+{
+    Console.WriteLine(Usage);
+    return 0;
 }
 
 void Stop(PosixSignalContext signal)

@@ -19,7 +19,7 @@ internal sealed record Outcome(Target Target, IReadOnlyList<Measurement> Rounds)
 /// <param name="workbench">How many rounds, how long, how many connections.</param>
 /// <param name="targets">What is measured.</param>
 /// <param name="addresses">Client addresses, used in turn.</param>
-internal sealed class Rounds(Workbench workbench, IReadOnlyList<Target> targets, int addresses)
+internal sealed class Rounds(Workbench<BenchOptions> workbench, IReadOnlyList<Target> targets, int addresses)
 {
     /// <summary>Rounds beforehand, for compilers and connections: after one, .NET's targets are still getting faster.</summary>
     public const int WarmUps = 2;

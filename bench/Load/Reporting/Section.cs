@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Marketplace.Bench.Load.Measuring;
-using Marketplace.Bench.Load.Scenarios;
+using Marketplace.Bench.Load.Suites;
 
 namespace Marketplace.Bench.Load.Reporting;
 

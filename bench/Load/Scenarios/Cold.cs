@@ -2,13 +2,14 @@ using System.Globalization;
 using System.Net;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Suites;
 using Marketplace.Bench.Load.Targets;
 using Npgsql;
 
 namespace Marketplace.Bench.Load.Scenarios;
 
 /// <summary>Addresses that nobody has seen before: each is a grain to activate and a row to commit before it is answered.</summary>
-internal sealed class Cold : IScenario
+internal sealed class Cold : IScenario<BenchOptions>
 {
     /// <summary>Rounds with other addresses beforehand: it is the addresses that are to be new, not the processes.</summary>
     private const int WarmUps = 6;
@@ -19,7 +20,7 @@ internal sealed class Cold : IScenario
 
     public string Summary => "Addresses never seen before, one request each, all at once, with a PostgreSQL that syncs to disk.";
 
-    public async Task RunAsync(Workbench workbench, Section section)
+    public async Task RunAsync(Workbench<BenchOptions> workbench, Section section)
     {
         var options = workbench.Options;
         var ours = await workbench.StartMarketplaceAsync("marketplace", MarketplaceSettings.Defaults);

@@ -4,12 +4,13 @@ using System.Net;
 using Marketplace.Bench.AspNet;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Suites;
 using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Scenarios;
 
 /// <summary>The flood: every address has used its window up, and all that remains to be done is to say no.</summary>
-internal sealed class Denied : IScenario
+internal sealed class Denied : IScenario<BenchOptions>
 {
     private const int Limit = 1;
     private const string Problem = "application/problem+json";
@@ -19,7 +20,7 @@ internal sealed class Denied : IScenario
 
     public string Summary => "Addresses that have used up their limit: what a refusal costs, against the in-process limiter.";
 
-    public async Task RunAsync(Workbench workbench, Section section)
+    public async Task RunAsync(Workbench<BenchOptions> workbench, Section section)
     {
         var ours = await workbench.StartMarketplaceAsync("marketplace", MarketplaceSettings.General(Limit, Window));
         var bare = await workbench.StartAspNetAsync("in-process limiter, empty body", InProcess(RefusalBody.Empty));

@@ -2,12 +2,13 @@ using System.Globalization;
 using System.Net;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Suites;
 using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Scenarios;
 
 /// <summary>All requests come from one address, so that all meet in one bucket.</summary>
-internal sealed class Hot : IScenario
+internal sealed class Hot : IScenario<BenchOptions>
 {
     private const int Limit = 1_000_000;
     private const int SecondsMax = 10; // at more the load itself would reach the limit
@@ -19,7 +20,7 @@ internal sealed class Hot : IScenario
 
     public string Summary => "One address at 1,000,000 a minute, against the limiter switched off.";
 
-    public async Task RunAsync(Workbench workbench, Section section)
+    public async Task RunAsync(Workbench<BenchOptions> workbench, Section section)
     {
         var ours = await workbench.StartMarketplaceAsync("marketplace", MarketplaceSettings.General(Limit, Window));
         var off = await workbench.StartMarketplaceAsync("marketplace, limiter off", MarketplaceSettings.LimiterOff);

@@ -2,18 +2,19 @@ using System.Globalization;
 using System.Net;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Suites;
 using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Scenarios;
 
 /// <summary>More addresses than any table should hold: what matters is that memory stays within its bound.</summary>
-internal sealed class Million : IScenario
+internal sealed class Million : IScenario<BenchOptions>
 {
     public string Name => "million";
 
     public string Summary => "A million addresses, one request each: memory of silo and frontend.";
 
-    public async Task RunAsync(Workbench workbench, Section section)
+    public async Task RunAsync(Workbench<BenchOptions> workbench, Section section)
     {
         var options = workbench.Options;
         var ours = await workbench.StartMarketplaceAsync("marketplace", MarketplaceSettings.Defaults);

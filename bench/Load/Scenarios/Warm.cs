@@ -3,12 +3,13 @@ using System.Net;
 using Marketplace.Bench.AspNet;
 using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Reporting;
+using Marketplace.Bench.Load.Suites;
 using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Scenarios;
 
 /// <summary>The usual case: addresses that have been seen before, and limits that nobody reaches.</summary>
-internal sealed class Warm : IScenario
+internal sealed class Warm : IScenario<BenchOptions>
 {
     private const int Limit = 1_000_000;
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(15);
@@ -17,7 +18,7 @@ internal sealed class Warm : IScenario
 
     public string Summary => "Known addresses within their limits, against the limiter switched off and against the peers.";
 
-    public async Task RunAsync(Workbench workbench, Section section)
+    public async Task RunAsync(Workbench<BenchOptions> workbench, Section section)
     {
         var ours = await workbench.StartMarketplaceAsync("marketplace", MarketplaceSettings.General(Limit, Window));
         var off = await workbench.StartMarketplaceAsync("marketplace, limiter off", MarketplaceSettings.LimiterOff);

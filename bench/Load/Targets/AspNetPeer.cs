@@ -11,7 +11,8 @@ internal static class AspNetPeer
 {
     private static readonly string Program = typeof(PeerSettings).Assembly.Location;
 
-    public static Task<Target> StartAspNetAsync(this Workbench workbench, string name, PeerSettings settings)
+    public static Task<Target> StartAspNetAsync(
+        this Workbench workbench, string name, PeerSettings settings, IReadOnlyDictionary<string, string>? environment = null)
     {
         var port = LoopbackPorts.Pick();
         return workbench.StartPeerAsync(name, new ProcessPlan(
@@ -23,8 +24,9 @@ internal static class AspNetPeer
                 "--refusal", settings.Refusal.ToString(),
                 "--limit", settings.Limit.ToString(CultureInfo.InvariantCulture),
                 "--window", settings.Window.ToString("c", CultureInfo.InvariantCulture),
+                .. settings.TokenKey is null ? Array.Empty<string>() : ["--tokenKey", settings.TokenKey, "--tokenKeyId", settings.TokenKeyId!],
             ],
-            new Dictionary<string, string>(),
+            environment ?? new Dictionary<string, string>(),
             new Uri($"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}/"),
             "/api/health",
             Path.Combine(workbench.Directory, $"aspnet-{port.ToString(CultureInfo.InvariantCulture)}.log")));

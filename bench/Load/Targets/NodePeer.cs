@@ -8,28 +8,36 @@ namespace Marketplace.Bench.Load.Targets;
 /// <summary>Starts the stack that is replaced, <c>bench/peers/node</c>: two Node workers and a Redis of their own.</summary>
 internal static class NodePeer
 {
-    private static readonly string Server = Path.Combine("bench", "peers", "node", "server.js");
+    private static readonly string Folder = Path.Combine("bench", "peers", "node");
 
-    public static async Task<Target> StartNodeAsync(this Workbench workbench, string name, int limit, TimeSpan window)
-    {
-        if (!File.Exists(Server) || !Directory.Exists(Path.Combine(Path.GetDirectoryName(Server)!, "node_modules")))
+    /// <summary>Express with its limiter.</summary>
+    public static Task<Target> StartNodeAsync(this Workbench workbench, string name, int limit, TimeSpan window) =>
+        StartAsync(workbench, name, "server.js", new()
         {
-            throw new StartupException($"{Server} or its node_modules are not there: run this by 'make bench-limits'.");
+            ["LIMIT"] = Text(limit),
+            ["WINDOW_MS"] = Text((int)window.TotalMilliseconds),
+        });
+
+    /// <summary>Socket.IO with its Redis adapter.</summary>
+    public static Task<Target> StartSocketIoServerAsync(this Workbench workbench, string name) =>
+        StartAsync(workbench, name, "realtime.js", []);
+
+    private static async Task<Target> StartAsync(
+        Workbench workbench, string name, string program, Dictionary<string, string> environment)
+    {
+        var path = Path.Combine(Folder, program);
+        if (!File.Exists(path) || !Directory.Exists(Path.Combine(Folder, "node_modules")))
+        {
+            throw new StartupException($"{path} or its node_modules are not there: run this by make, see bench/README.md.");
         }
 
-        var redisPort = await StartRedisAsync(workbench);
-        var port = Text(LoopbackPorts.Pick());
+        environment["NODE_ENV"] = "production";
+        environment["REDIS_PORT"] = await StartRedisAsync(workbench);
+        var port = environment["PORT"] = Text(LoopbackPorts.Pick());
         return await workbench.StartPeerAsync(name, new ProcessPlan(
             "node",
-            [Program("node"), Path.GetFullPath(Server)],
-            new Dictionary<string, string>
-            {
-                ["NODE_ENV"] = "production",
-                ["PORT"] = port,
-                ["REDIS_PORT"] = redisPort,
-                ["LIMIT"] = Text(limit),
-                ["WINDOW_MS"] = Text((int)window.TotalMilliseconds),
-            },
+            [Program("node"), Path.GetFullPath(path)],
+            environment,
             new Uri($"http://127.0.0.1:{port}/"),
             "/api/health",
             Path.Combine(workbench.Directory, "node.log")));
@@ -51,7 +59,7 @@ internal static class NodePeer
     }
 
     private static string Program(string name) => ManagedProcess.FindInPath(name)
-        ?? throw new StartupException($"{name} is not installed: run this by 'make bench-limits'.");
+        ?? throw new StartupException($"{name} is not installed: run this by make, see bench/README.md.");
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -19,6 +19,12 @@ internal sealed class Target(string name, Uri address)
     /// <summary>The marketplace's own cluster; null for a peer.</summary>
     public LocalCluster? Cluster { get; init; }
 
+    /// <summary>The peer's process; null for the marketplace.</summary>
+    public ManagedProcess? Process { get; init; }
+
+    /// <summary>The processes that serve clients.</summary>
+    public IReadOnlyList<ManagedProcess> Servers => Cluster?.Frontends ?? [Process!];
+
     /// <summary>Makes sure that what is about to be measured is what the report says: one that errs is fast, too.</summary>
     /// <param name="status">The answer must have this status.</param>
     /// <param name="mediaType">… and this content type; null for an empty body.</param>

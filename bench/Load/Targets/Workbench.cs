@@ -5,7 +5,13 @@ using Marketplace.Standalone.PrivatePostgres;
 namespace Marketplace.Bench.Load.Targets;
 
 /// <summary>What a scenario works with: options, a directory, and the services that it starts, which end with it.</summary>
-internal sealed class Workbench(BenchOptions options, CancellationToken stopping) : IAsyncDisposable
+internal sealed class Workbench<TOptions>(TOptions options, CancellationToken stopping) : Workbench(stopping)
+{
+    public TOptions Options => options;
+}
+
+/// <inheritdoc cref="Workbench{TOptions}"/>
+internal abstract class Workbench(CancellationToken stopping) : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(10);
@@ -13,8 +19,6 @@ internal sealed class Workbench(BenchOptions options, CancellationToken stopping
     private readonly List<LocalCluster> _clusters = [];
     private readonly List<string> _databases = [];
     private readonly long _startedAt = TimeProvider.System.GetTimestamp();
-
-    public BenchOptions Options => options;
 
     /// <summary>Cancelled when the whole benchmark is to end.</summary>
     public CancellationToken Stopping => stopping;
@@ -27,10 +31,12 @@ internal sealed class Workbench(BenchOptions options, CancellationToken stopping
     public void Progress(string text) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture, $"{TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds,5:F0} s  {text}"));
 
-    /// <summary>Starts the marketplace: PostgreSQL, one silo and one frontend.</summary>
+    /// <summary>Starts the marketplace: PostgreSQL, one silo and its frontends.</summary>
     /// <param name="name">As the report calls it.</param>
     /// <param name="settings">In addition to the defaults that a user would have.</param>
-    public async Task<Target> StartMarketplaceAsync(string name, IReadOnlyDictionary<string, string> settings)
+    /// <param name="frontends">How many of them.</param>
+    public async Task<Target> StartMarketplaceAsync(
+        string name, IReadOnlyDictionary<string, string> settings, int frontends = 1)
     {
         Progress($"starting {name}");
         var directory = Path.Combine(Directory, $"cluster-{_clusters.Count + 1}");
@@ -40,7 +46,7 @@ internal sealed class Workbench(BenchOptions options, CancellationToken stopping
             {
                 Directory = directory,
                 Silos = 1,
-                Frontends = 1,
+                Frontends = frontends,
                 WithNginx = false,
                 RestartsDeadProcesses = false, // a run that lost a process is void
                 Settings = settings,
@@ -66,7 +72,7 @@ internal sealed class Workbench(BenchOptions options, CancellationToken stopping
         Progress($"starting {name}");
         var process = await StartAsync(plan);
         await process.WaitForReadyAsync(ReadyWithin, Stopping);
-        return new Target(name, process.Address);
+        return new Target(name, process.Address) { Process = process };
     }
 
     public async ValueTask DisposeAsync()

@@ -13,6 +13,12 @@ internal sealed class PeerSettings
     public int Limit { get; set; } = 200;
 
     public TimeSpan Window { get; set; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Turns the hub on: the public key that access tokens are checked with, SubjectPublicKeyInfo in base64.</summary>
+    public string? TokenKey { get; set; }
+
+    /// <summary>The key's id in tokens.</summary>
+    public string? TokenKeyId { get; set; }
 }
 
 internal enum LimiterKind

@@ -21,6 +21,11 @@ if (settings.Limiter == LimiterKind.InProcess)
     builder.Services.AddInProcessLimiter(settings);
 }
 
+if (settings.TokenKey is not null)
+{
+    builder.Services.AddPlainHub(settings);
+}
+
 var app = builder.Build();
 app.UseForwardedHeaders();
 app.MapGet("/api/health", () => TypedResults.Ok()).DisableRateLimiting();
@@ -28,6 +33,11 @@ app.UseRouting();
 if (settings.Limiter == LimiterKind.InProcess)
 {
     app.UseRateLimiter();
+}
+
+if (settings.TokenKey is not null)
+{
+    app.MapPlainHub();
 }
 
 app.MapGet("/api/v1/ping", () => TypedResults.Text("pong", "text/plain"));

@@ -5,17 +5,9 @@ import express from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { RedisStore } from 'rate-limit-redis';
 import { createClient } from 'redis';
+import { setting } from './settings.js';
 
 const WORKERS = 2;
-
-function setting(name) {
-  const value = Number(process.env[name]);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    console.error(`${name} is '${process.env[name] ?? ''}'; it must be a whole number above 0.`);
-    process.exit(78);
-  }
-  return value;
-}
 
 async function serve() {
   const redis = createClient({ socket: { host: '127.0.0.1', port: setting('REDIS_PORT') } });

@@ -122,7 +122,7 @@ public sealed class ListeningTests : IAsyncDisposable
 
         public ValueTask<PublishResult> Publish(PublishBatch batch) => throw new NotSupportedException();
 
-        public ValueTask Announce(FrontendAddress frontend) => default;
+        public ValueTask<long> Announce(FrontendAddress frontend) => default;
 
         public ValueTask<LiveFrontends> GetAll() => throw new NotSupportedException();
     }

@@ -117,8 +117,6 @@ public class OrleansServers : Servers
             await StartAsync(builder =>
             {
                 builder.Host.UseOrleansClient(client => client.UseLocalhostClustering(gatewayPort));
-                builder.Services.AddSettings<FrontendSettings>(FrontendSettings.Section);
-                builder.Services.AddFrontendLease();
                 builder.Services.AddSignalR().AddOrleansBackplane();
                 Configure(builder);
             });

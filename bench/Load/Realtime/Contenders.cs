@@ -1,0 +1,63 @@
+using System.Globalization;
+using Marketplace.Bench.Load.Driver;
+using Marketplace.Bench.Load.Measuring;
+using Marketplace.Bench.Load.Targets;
+
+namespace Marketplace.Bench.Load.Realtime;
+
+/// <summary>Starts what is measured.</summary>
+internal static class Contenders
+{
+    /// <summary>Enough for all clients of one of the driver's source addresses, which the marketplace takes for one client.</summary>
+    private const int RequestsPerAddress = 1_000_000;
+
+    /// <summary>The marketplace as it comes, but for the numbers that a crowd needs and rooms that anybody may enter.</summary>
+    public static async Task<Contender> StartMarketplaceAsync(
+        this Workbench<RealtimeOptions> workbench, int frontends, int connections)
+    {
+        var settings = new Dictionary<string, string>(HeapProbe.Settings(workbench.Directory))
+        {
+            ["Connections__Total"] = Text(connections),
+            ["Frontend__MaxConnections"] = Text(connections + 1_000),
+            ["Limits__Policies__general__Limit"] = Text(RequestsPerAddress),
+            ["Live__OpenRooms"] = "true",
+        };
+        var target = await workbench.StartMarketplaceAsync(
+            string.Create(CultureInfo.InvariantCulture, $"marketplace, {frontends} frontends"), settings, frontends);
+        var cluster = target.Cluster!;
+        return await Contender.StartAsync(
+            target,
+            new CrowdPlan
+            {
+                Connections = connections,
+                Targets = [.. cluster.Frontends.Select(frontend => frontend.Address)],
+                TokenKey = await ServiceKey.ReadAsync(
+                    cluster.Postgres.ConnectionString, cluster.Frontends[0].Address, workbench.Stopping),
+            },
+            workbench.Stopping);
+    }
+
+    public static async Task<Contender> StartPlainSignalRAsync(this Workbench<RealtimeOptions> workbench, int connections)
+    {
+        var key = TokenKey.New();
+        var target = await workbench.StartAspNetAsync(
+            "plain SignalR, one process",
+            new() { TokenKey = key.PublicKey(), TokenKeyId = key.Id },
+            HeapProbe.Settings(workbench.Directory));
+        return await Contender.StartAsync(
+            target,
+            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/hubs/plain", TokenKey = key },
+            workbench.Stopping);
+    }
+
+    public static async Task<Contender> StartSocketIoAsync(this Workbench<RealtimeOptions> workbench, int connections)
+    {
+        var target = await workbench.StartSocketIoServerAsync("Socket.IO × 2, Redis");
+        return await Contender.StartAsync(
+            target,
+            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/socket.io/", Protocol = WireKind.SocketIo },
+            workbench.Stopping);
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
