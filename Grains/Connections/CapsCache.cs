@@ -4,12 +4,12 @@ using Marketplace.Trouble;
 namespace Marketplace.Grains.Connections;
 
 /// <summary>
-/// The caps, for this silo's counters. An answer counts for half a second from the moment it was asked for and never longer,
+/// The caps, for this silo's counters. An answer counts for a second from the moment it was asked for and never longer,
 /// so that a change can be acknowledged once all older answers have expired: who is unreachable admits nobody by them either.
 /// </summary>
 internal sealed class CapsCache(IGrainFactory grains, TimeProvider clock)
 {
-    public static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(0.5);
+    public static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(1);
 
     /// <summary>An answer that took longer than it counts for says nothing.</summary>
     private const int AttemptsMax = 3;
