@@ -7,7 +7,7 @@ namespace Client.Tests;
 public abstract class LiveConnectionTestBase : IAsyncLifetime
 {
     private protected const string Room = "room/lobby";
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private readonly List<FakeServer> _servers = [];
     private readonly List<LiveConnection> _connections = [];
     private readonly ConcurrentQueue<LiveState> _states = new();
