@@ -4,7 +4,6 @@ using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
 using Marketplace.Testing;
-using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
