@@ -14,31 +14,39 @@ internal sealed class CapsCache(IGrainFactory grains, TimeProvider clock)
     /// <summary>An answer that took longer than it counts for says nothing.</summary>
     private const int AttemptsMax = 3;
 
-    private volatile Entry? _entry;
+    private readonly Lock _gate = new();
+    private Task<Entry>? _latest;
 
     public async ValueTask<ConnectionCaps> GetAsync()
     {
-        if (_entry is { } entry && clock.GetElapsedTime(entry.AskedAt) < FreshFor)
+        for (var attempt = 1; attempt <= AttemptsMax; attempt++)
         {
-            return entry.Caps;
+            var entry = await LatestAsync();
+            if (IsFresh(entry))
+            {
+                return entry.Caps;
+            }
         }
 
-        for (var attempt = 1; ; attempt++)
+        throw new UnavailableException("The caps on connections can't be had in time.");
+    }
+
+    /// <summary>The answer that counts still, or one that all share who ask meanwhile.</summary>
+    private Task<Entry> LatestAsync()
+    {
+        lock (_gate)
         {
-            var askedAt = clock.GetTimestamp();
-            var caps = (await grains.GetGrain<IConnectionCapsGrain>(0).Get()).Caps;
-            if (clock.GetElapsedTime(askedAt) < FreshFor)
+            if (_latest is { IsFaulted: false, IsCanceled: false } latest && (!latest.IsCompleted || IsFresh(latest.GetAwaiter().GetResult())))
             {
-                _entry = new(caps, askedAt);
-                return caps;
+                return latest;
             }
 
-            if (attempt == AttemptsMax)
-            {
-                throw new UnavailableException("The caps on connections can't be had in time.");
-            }
+            var askedAt = clock.GetTimestamp();
+            return _latest = Task.Run(async () => new Entry((await grains.GetGrain<IConnectionCapsGrain>(0).Get()).Caps, askedAt));
         }
     }
+
+    private bool IsFresh(Entry entry) => clock.GetElapsedTime(entry.AskedAt) < FreshFor;
 
     private sealed record Entry(ConnectionCaps Caps, long AskedAt);
 }

@@ -62,7 +62,7 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
     [Fact]
     public async Task Calls_to_a_hub_that_come_too_fast_are_refused_in_words()
     {
-        await using var live = await LiveClient.ConnectAsync(fixture.App, fixture.User);
+        await using var live = await LiveClient.ConnectAsync(fixture.App, fixture.User, followsInbox: false);
         var calls = Enumerable.Range(0, 12).Select(_ => live.Connection.InvokeAsync("LeaveRoom", "lobby", TestContext.Current.CancellationToken)).ToList();
 
         var refusal = await Assert.ThrowsAsync<HubException>(() => Task.WhenAll(calls));
@@ -74,7 +74,7 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
     [Fact]
     public async Task A_client_that_does_not_heed_refusals_is_cut_off()
     {
-        await using var live = await LiveClient.ConnectAsync(fixture.App, fixture.User);
+        await using var live = await LiveClient.ConnectAsync(fixture.App, fixture.User, followsInbox: false);
         var closed = new TaskCompletionSource();
         live.Connection.Closed += _ =>
         {

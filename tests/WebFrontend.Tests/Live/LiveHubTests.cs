@@ -125,14 +125,18 @@ internal sealed class LiveClient : IAsyncDisposable
 
     public HubConnection Connection { get; }
 
-    public static async Task<LiveClient> ConnectAsync(MarketplaceApp app, TestUser user)
+    public static async Task<LiveClient> ConnectAsync(MarketplaceApp app, TestUser user, bool followsInbox = true)
     {
         var client = new LiveClient(new HubConnectionBuilder()
             .WithUrl(new Uri(app.Client.BaseAddress!, "/hubs/live"), HttpTransportType.WebSockets, options =>
                 options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken))
             .Build());
         await client.Connection.StartAsync();
-        await client.Connection.InvokeAsync("Resume", new[] { new ResumePoint("inbox", null, 0) });
+        if (followsInbox)
+        {
+            await client.Connection.InvokeAsync("Resume", new[] { new ResumePoint("inbox", null, 0) });
+        }
+
         return client;
     }
 

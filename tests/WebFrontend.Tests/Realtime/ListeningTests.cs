@@ -43,7 +43,7 @@ public sealed class ListeningTests : IAsyncDisposable
         await PassAsync(TimeSpan.FromSeconds(4));
 
         await connected.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
-        Assert.Equal(2, _channels.Calls);
+        Assert.InRange(_channels.Calls, 2, 3); // the announcement makes one too if it comes just then
     }
 
     [Fact]
