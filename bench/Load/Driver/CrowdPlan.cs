@@ -43,6 +43,9 @@ internal sealed record CrowdPlan
     /// <summary>Whether a connection that is lost is opened again.</summary>
     public bool Returns { get; init; }
 
+    /// <summary>Whether one that is back asks for what it missed, where its room's messages are kept.</summary>
+    public bool Resumes { get; init; }
+
     /// <summary>The longest wait before the first attempt to return; each client takes a part of it by chance.</summary>
     public TimeSpan Jitter { get; init; } = TimeSpan.FromSeconds(2);
 
