@@ -40,6 +40,9 @@ internal sealed record CrowdPlan
     /// <summary>How many source addresses are used; 0 leaves it to the system.</summary>
     public int SourceAddresses { get; init; } = 256;
 
+    /// <summary>How often a client tries to open its connection when it is refused, a second apart.</summary>
+    public int Attempts { get; init; } = 1;
+
     /// <summary>Whether a connection that is lost is opened again.</summary>
     public bool Returns { get; init; }
 
