@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Marketplace.Bench.Load.Driver;
 using Marketplace.Bench.Load.Driver.Wire;
 
@@ -77,6 +78,23 @@ public sealed class ProtocolTests
         Assert.Equal([0, 1, 2, 0], users.Take(4));
         Assert.Equal(5, users.Max(user => users.Count(other => other == user)));
         Assert.Equal(3, users[15]);
+    }
+
+    [Fact]
+    public void A_place_in_history_moves_forward_and_goes_back_as_it_came()
+    {
+        var first = HistoryPlace.After(null, """{"type":1,"target":"Chat","arguments":[{"channel":"room/a","epoch":"7","number":41},{}]}"""u8);
+        var same = HistoryPlace.After(first, """{"type":1,"target":"Chat","arguments":[{"channel":"room/a","epoch":"7","number":40},{}]}"""u8);
+        var next = HistoryPlace.After(same, """{"type":1,"target":"Chat","arguments":[{"channel":"room/a","epoch":"8","number":1},{}]}"""u8);
+
+        Assert.Equal(new("room/a", "7", 41), first);
+        Assert.Same(first, same);
+        Assert.Same(next, HistoryPlace.After(next, """{"type":1,"target":"Broadcast","arguments":[{"text":"hello"}]}"""u8));
+        using var call = JsonDocument.Parse(PayloadOf(_signalR.Resume(0, next!)!).TrimEnd('\u001e'));
+        var point = call.RootElement.GetProperty("arguments")[0][0];
+        Assert.Equal("room/a", point.GetProperty("channel").GetString());
+        Assert.Equal("8", point.GetProperty("epoch").GetString());
+        Assert.Equal(1, point.GetProperty("number").GetInt64());
     }
 
     private static string PayloadOf(byte[] frame) => Encoding.ASCII.GetString(frame.AsSpan(HeadOfShortFrame));

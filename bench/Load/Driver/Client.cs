@@ -5,10 +5,9 @@ using Marketplace.Bench.Load.Driver.Wire;
 namespace Marketplace.Bench.Load.Driver;
 
 /// <summary>One client: opens a connection, keeps it alive, joins a room, talks, checks what it hears, and comes back.</summary>
-internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
+internal sealed partial class Client(int number, Crowd crowd, int receiveBuffer)
 {
     private const long JoinCall = 0; // sends count from 1
-    private static readonly TimeSpan ReturnPauseMax = TimeSpan.FromSeconds(5);
     private static readonly byte[] NormalClosure = [0x03, 0xE8]; // 1000
     private readonly Numbering _numbering = new();
     private readonly Sends _sends = new();
@@ -16,6 +15,7 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     private TaskCompletionSource<bool>? _joining;
     private TaskCompletionSource? _pause;
     private string? _room;
+    private HistoryPlace? _place;
     private volatile bool _isReady;
     private volatile bool _isEnding;
 
@@ -47,15 +47,7 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     public async Task<bool> JoinAsync(string room)
     {
         _room = room;
-        var joining = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _joining = joining;
-        if (!_isReady)
-        {
-            return false;
-        }
-
-        _link!.Post(crowd.Protocol.Join(JoinCall, room));
-        return await joining.Task;
+        return await EnterAsync(crowd.Protocol.Join(JoinCall, room));
     }
 
     /// <summary>Says something in the room; the answer is counted when it comes.</summary>
@@ -101,6 +93,19 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
     {
         _isEnding = true;
         _link?.Dispose();
+    }
+
+    private async Task<bool> EnterAsync(byte[] call)
+    {
+        var joining = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _joining = joining;
+        if (!_isReady)
+        {
+            return false;
+        }
+
+        _link!.Post(call);
+        return await joining.Task;
     }
 
     private async Task<bool> TryOpenAsync(int attempt)
@@ -172,37 +177,6 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
         }
     }
 
-    /// <summary>Comes back by way of the other servers, in growing intervals, with a jitter that spreads the crowd.</summary>
-    private async Task<bool> ReturnAsync()
-    {
-        var lostAt = TimeProvider.System.GetTimestamp();
-        var pause = crowd.Plan.Jitter;
-        for (var attempt = 1; ; attempt++)
-        {
-            await Task.Delay(pause * Random.Shared.NextDouble(), TimeProvider.System);
-            if (_isEnding)
-            {
-                return false;
-            }
-
-            if (await TryOpenAsync(attempt))
-            {
-                _ = RejoinAsync(lostAt); // which is answered only while somebody reads
-                return true;
-            }
-
-            pause = pause * 2 < ReturnPauseMax ? pause * 2 : ReturnPauseMax;
-        }
-    }
-
-    private async Task RejoinAsync(long lostAt)
-    {
-        if (_room is null || await JoinAsync(_room))
-        {
-            crowd.Tally.Returned(TimeProvider.System.GetElapsedTime(lostAt));
-        }
-    }
-
     private void TakeRecords(Link link)
     {
         while (link.TryRead(out var record))
@@ -219,12 +193,22 @@ internal sealed class Client(int number, Crowd crowd, int receiveBuffer)
             link.Post(reply);
         }
 
+        if (crowd.Plan.Resumes && (said.Kind == WireEventKind.Message || said is { Kind: WireEventKind.Answer, CallId: JoinCall }))
+        {
+            _place = HistoryPlace.After(_place, record);
+        }
+
         switch (said.Kind)
         {
             case WireEventKind.Ready:
                 _isReady = true;
                 break;
             case WireEventKind.Answer when said.CallId == JoinCall:
+                if (record.IndexOf("\"isReload\":true"u8) >= 0)
+                {
+                    crowd.Tally.Reloaded();
+                }
+
                 _joining?.TrySetResult(!said.IsError);
                 break;
             case WireEventKind.Answer when _sends.End(said.CallId, said.IsError) is { } sentAt:

@@ -7,6 +7,7 @@ namespace Marketplace.Bench.Load.Driver;
 internal sealed class Crowd : IAsyncDisposable
 {
     private const int KeepAliveSeconds = 15; // SignalR's own clients'
+    private static readonly TimeSpan AttemptEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan CloseWithin = TimeSpan.FromSeconds(15);
     private readonly Dictionary<int, string> _tokens = [];
@@ -54,7 +55,10 @@ internal sealed class Crowd : IAsyncDisposable
         await EachAsync(count, atOnce, async i =>
         {
             await pace.DueAsync(i, _stopping.Token);
-            opened[i] = await opening[i].OpenAsync();
+            for (var attempt = 1; !(opened[i] = await opening[i].OpenAsync()) && attempt < Plan.Attempts; attempt++)
+            {
+                await Task.Delay(AttemptEvery, TimeProvider.System, _stopping.Token);
+            }
         });
         var took = TimeProvider.System.GetElapsedTime(startedAt);
         _clients = [.. before, .. opening.Where((_, i) => opened[i])];

@@ -40,8 +40,14 @@ internal sealed record CrowdPlan
     /// <summary>How many source addresses are used; 0 leaves it to the system.</summary>
     public int SourceAddresses { get; init; } = 256;
 
+    /// <summary>How often a client tries to open its connection when it is refused, a second apart.</summary>
+    public int Attempts { get; init; } = 1;
+
     /// <summary>Whether a connection that is lost is opened again.</summary>
     public bool Returns { get; init; }
+
+    /// <summary>Whether one that is back asks for what it missed, where its room's messages are kept.</summary>
+    public bool Resumes { get; init; }
 
     /// <summary>The longest wait before the first attempt to return; each client takes a part of it by chance.</summary>
     public TimeSpan Jitter { get; init; } = TimeSpan.FromSeconds(2);

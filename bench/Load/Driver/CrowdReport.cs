@@ -18,6 +18,9 @@ internal sealed record CrowdReport
     /// <summary>Lost ones that are back.</summary>
     public long Returned { get; init; }
 
+    /// <summary>… which were told that what they missed is kept no longer.</summary>
+    public long Reloaded { get; init; }
+
     public long Sent { get; init; }
 
     /// <summary>Sends that the server acknowledged.</summary>
@@ -73,6 +76,7 @@ internal sealed record CrowdReport
         Broken = parts.Sum(part => part.Broken),
         Lost = parts.Sum(part => part.Lost),
         Returned = parts.Sum(part => part.Returned),
+        Reloaded = parts.Sum(part => part.Reloaded),
         Sent = parts.Sum(part => part.Sent),
         Answered = parts.Sum(part => part.Answered),
         Failed = parts.Sum(part => part.Failed),

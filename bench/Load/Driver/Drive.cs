@@ -53,7 +53,7 @@ internal static class Drive
             ("refused", report.Refusals),
             ("broken while connecting", Text(report.Broken)),
             ("live in the end", Text(report.Live)),
-            ("lost, and back", $"{Text(report.Lost)}, {Text(report.Returned)}"),
+            ("lost, back, told to reload", $"{Text(report.Lost)}, {Text(report.Returned)}, {Text(report.Reloaded)}"),
             ("messages sent", Text(report.Sent)),
             ("acknowledged, refused", $"{Text(report.Answered)}, {Text(report.Failed)}"),
             ("delivered to others", Text(report.Delivered)),

@@ -29,6 +29,7 @@ internal sealed record DriveOptions
           --seconds N                how long they talk (default 30; from 1 to 86400)
           --hold N                   seconds for which the connections are held afterwards (default 0; up to 86400)
           --return yes|no            whether a connection that is lost comes back, by way of the other servers (default no)
+          --resume yes|no            whether one that is back asks for what it missed, by the hub's Resume (default no)
           --jitter-ms N              the longest wait before it tries, of which each takes a part by chance (default 2000; up to 60000)
           --help                     this text
 
@@ -49,6 +50,8 @@ internal sealed record DriveOptions
     private int PerUser { get; set; } = 5;
 
     private bool Returns { get; set; }
+
+    private bool Resumes { get; set; }
 
     private int JitterMilliseconds { get; set; } = 2000;
 
@@ -87,6 +90,7 @@ internal sealed record DriveOptions
         Connections = Connections,
         SourceAddresses = SourceAddresses,
         Returns = Returns,
+        Resumes = Resumes,
         Jitter = TimeSpan.FromMilliseconds(JitterMilliseconds),
         Tokens = TokenFile is null ? [] : await File.ReadAllLinesAsync(TokenFile, cancellationToken),
         TokenKey = SigningDatabase is null ? null : await ServiceKey.ReadAsync(SigningDatabase, _targets[0], cancellationToken),
@@ -162,6 +166,9 @@ internal sealed record DriveOptions
                 break;
             case "--return":
                 Returns = line.OneOf(["yes", "no"]) == "yes";
+                break;
+            case "--resume":
+                Resumes = line.OneOf(["yes", "no"]) == "yes";
                 break;
             case "--jitter-ms":
                 JitterMilliseconds = line.Number(0, 60_000);

@@ -11,6 +11,7 @@ internal sealed class Tally
     private long _broken;
     private long _lost;
     private long _returned;
+    private long _reloaded;
     private long _sent;
     private long _answered;
     private long _failed;
@@ -57,6 +58,9 @@ internal sealed class Tally
         Returning.Record(after);
     }
 
+    /// <summary>One that is back was told that what it missed is kept no longer.</summary>
+    public void Reloaded() => Interlocked.Increment(ref _reloaded);
+
     public void Sent() => Interlocked.Increment(ref _sent);
 
     public void Answered(bool isError, TimeSpan after)
@@ -99,6 +103,7 @@ internal sealed class Tally
             Broken = Read(ref _broken),
             Lost = Read(ref _lost),
             Returned = Read(ref _returned),
+            Reloaded = Read(ref _reloaded),
             Sent = Read(ref _sent),
             Answered = Read(ref _answered),
             Failed = Read(ref _failed),

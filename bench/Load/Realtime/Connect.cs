@@ -18,7 +18,7 @@ internal sealed class Connect : IScenario<RealtimeOptions>
     public async Task RunAsync(Workbench<RealtimeOptions> workbench, Section section)
     {
         var options = workbench.Options;
-        await using var ours = await workbench.StartMarketplaceAsync(options.Frontends, options.Connections);
+        await using var ours = await workbench.StartMarketplaceAsync(options.Frontends, options.Connections, attempts: 1);
         await using var plain = await workbench.StartPlainSignalRAsync(options.Connections);
         Contender[] contenders = [ours, plain];
         var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(workbench, contender));

@@ -11,9 +11,12 @@ internal static class Contenders
     /// <summary>Enough for all clients of one of the driver's source addresses, which the marketplace takes for one client.</summary>
     private const int RequestsPerAddress = 1_000_000;
 
+    /// <summary>How often a client tries to connect where connecting is not what is measured.</summary>
+    private const int Attempts = 10;
+
     /// <summary>The marketplace as it comes, but for the numbers that a crowd needs and rooms that anybody may enter.</summary>
     public static async Task<Contender> StartMarketplaceAsync(
-        this Workbench<RealtimeOptions> workbench, int frontends, int connections)
+        this Workbench<RealtimeOptions> workbench, int frontends, int connections, int attempts = Attempts)
     {
         var settings = new Dictionary<string, string>(HeapProbe.Settings(workbench.Directory))
         {
@@ -30,6 +33,7 @@ internal static class Contenders
             new CrowdPlan
             {
                 Connections = connections,
+                Attempts = attempts,
                 Targets = [.. cluster.Frontends.Select(frontend => frontend.Address)],
                 TokenKey = await ServiceKey.ReadAsync(
                     cluster.Postgres.ConnectionString, cluster.Frontends[0].Address, workbench.Stopping),

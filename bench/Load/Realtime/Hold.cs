@@ -56,7 +56,7 @@ internal sealed class Hold : IScenario<RealtimeOptions>
                 process.Name, Text(memory[i], "F0"), Text(connectingShares[i], "F2"), Text(shares[i], "F3"),
             }).Append(["all", Text(memory.Sum(), "F0"), Text(connectingShares.Sum(), "F2"), Text(shares.Sum(), "F3")]));
         section.AtLeast("held to the end", count, new([held.Live]), "F0");
-        section.AtLeast("refused with 503 past the cap, one more at each frontend", frontends, new([refused]), "F0");
+        section.AtLeast("tries past the cap refused with 503, at each frontend", frontends, new([refused]), "F0");
     }
 
     private static string Text(double number, string format) => number.ToString(format, CultureInfo.InvariantCulture);

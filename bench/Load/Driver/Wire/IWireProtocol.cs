@@ -46,6 +46,9 @@ internal interface IWireProtocol
     /// <summary>Joins a room; the answer has <paramref name="callId"/>.</summary>
     byte[] Join(long callId, string room);
 
+    /// <summary>Joins the room of a place again and asks for what came after it; null where nothing is kept.</summary>
+    byte[]? Resume(long callId, HistoryPlace place);
+
     /// <summary>Says something in the room; the answer has <paramref name="callId"/>.</summary>
     /// <param name="callId">Names the call on its connection.</param>
     /// <param name="messageId">The sender's name for the message.</param>

@@ -6,7 +6,7 @@ namespace Marketplace.Bench.Load.Driver.Wire;
 
 /// <summary>
 /// SignalR's JSON protocol over a WebSocket without a negotiation, for hubs with <c>JoinRoom(room)</c> and
-/// <c>SendChat(clientMessageId, text)</c>. SignalR writes a message's type first, so a look at the start tells what it is.
+/// <c>SendChat(clientMessageId, text)</c>, and <c>Resume(places)</c> if it is asked for. SignalR writes a message's type first, so a look at the start tells what it is.
 /// </summary>
 internal sealed class SignalRProtocol : IWireProtocol
 {
@@ -25,6 +25,12 @@ internal sealed class SignalRProtocol : IWireProtocol
 
     public byte[] Join(long callId, string room) => Record(string.Create(
         CultureInfo.InvariantCulture, $$"""{"type":1,"invocationId":"{{callId}}","target":"JoinRoom","arguments":["{{room}}"]}"""));
+
+    public byte[]? Resume(long callId, HistoryPlace place) => Record(string.Create(
+        CultureInfo.InvariantCulture,
+        $$"""
+        {"type":1,"invocationId":"{{callId}}","target":"Resume","arguments":[[{"channel":"{{place.Channel}}","epoch":"{{place.Epoch}}","number":{{place.Number}} }]]}
+        """));
 
     public byte[] Send(long callId, string messageId, string text) => Record(string.Create(
         CultureInfo.InvariantCulture,

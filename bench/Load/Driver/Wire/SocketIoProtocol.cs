@@ -27,6 +27,8 @@ internal sealed class SocketIoProtocol : IWireProtocol
 
     public byte[] Join(long callId, string room) => Packet(string.Create(CultureInfo.InvariantCulture, $"""42{callId}["join","{room}"]"""));
 
+    public byte[]? Resume(long callId, HistoryPlace place) => null;
+
     public byte[] Send(long callId, string messageId, string text) => Packet(string.Create(
         CultureInfo.InvariantCulture, $"""42{callId}["chat","{messageId}","{text}"]"""));
 
