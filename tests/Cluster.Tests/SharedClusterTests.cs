@@ -8,7 +8,7 @@ public abstract class SharedClusterTests(ClusterFixture fixture) : IAsyncLifetim
 
     public async ValueTask InitializeAsync() => await fixture.SettledAsync();
 
-    public ValueTask DisposeAsync()
+    public virtual ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;

@@ -68,7 +68,6 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         Assert.True(obeyed, "it was killed");
         Assert.Equal(0, Stopping.ExitCode);
         await DisposeAsync(clients.Concat(moved));
-        await StartAgainAsync();
     }
 
     [Fact]
@@ -76,18 +75,17 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
     {
         var user = await Fixture.NewUserAsync();
         await using var live = await LiveClient.ConnectAsync(user, Stopping.Address);
-        var startedAt = Clock.GetTimestamp();
         var stopping = Stopping.StopAsync(StopWithin);
         var notice = await live.Draining.WaitAsync(TimeSpan.FromSeconds(10), Clock, TestContext.Current.CancellationToken);
 
+        var startedAt = Clock.GetTimestamp();
         Stopping.Signal(UnixProcess.SigTerm);
 
         Assert.True(await stopping, "it was killed");
         var took = Clock.GetElapsedTime(startedAt);
-        output.WriteLine($"told to leave in {notice.AfterMs} ms; the frontend ended after {took.TotalSeconds:F1} s");
+        output.WriteLine($"told to leave in {notice.AfterMs} ms; the frontend ended {took.TotalSeconds:F1} s after the second signal");
         Assert.InRange(took, TimeSpan.Zero, Window - TimeSpan.FromSeconds(0.5));
         Assert.Equal(0, Stopping.ExitCode);
-        await StartAgainAsync();
     }
 
     private async Task<LiveClient> FollowAsync(LiveClient client, DrainNotice notice, ClusterUser user)
@@ -118,10 +116,16 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         Assert.All(counts.Values, count => Assert.InRange(count, (notices.Count / 5) - 2, (notices.Count / 5) + 2));
     }
 
-    private async Task StartAgainAsync()
+    /// <summary>Other tests count on the frontend.</summary>
+    public override async ValueTask DisposeAsync()
     {
-        await Stopping.StartAsync();
-        await ClusterFixture.BackAsync(Stopping);
+        if (!Stopping.IsRunning)
+        {
+            await Stopping.StartAsync();
+            await ClusterFixture.BackAsync(Stopping);
+        }
+
+        await base.DisposeAsync();
     }
 
     private static async Task DisposeAsync(IEnumerable<LiveClient> clients)
