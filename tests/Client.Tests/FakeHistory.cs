@@ -1,5 +1,5 @@
-using Microsoft.AspNetCore.SignalR;
 using Marketplace.Client;
+using Microsoft.AspNetCore.SignalR;
 
 namespace Client.Tests;
 
