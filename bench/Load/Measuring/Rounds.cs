@@ -21,8 +21,8 @@ internal sealed record Outcome(Target Target, IReadOnlyList<Measurement> Rounds)
 /// <param name="addresses">Client addresses, used in turn.</param>
 internal sealed class Rounds(Workbench<BenchOptions> workbench, IReadOnlyList<Target> targets, int addresses)
 {
-    /// <summary>Rounds beforehand, for compilers and connections: after one, .NET's targets are still getting faster.</summary>
-    public const int WarmUps = 2;
+    /// <summary>Rounds beforehand, for compilers and connections: after two, .NET's targets are still getting faster.</summary>
+    public const int WarmUps = 5;
 
     /// <summary>Whether all requests must be refused, or else all admitted; a run that saw anything else is void.</summary>
     public bool ExpectsRefusals { get; init; }
