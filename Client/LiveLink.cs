@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -108,6 +109,9 @@ internal sealed class LiveLink : IAsyncDisposable
         await _connection.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>How SignalR's client begins what it says to calls that wait when the server closes the connection with an error.</summary>
+    private const string ClosedByServer = "The server closed the connection";
+
     private async Task<T> InvokeAsync<T>(string method, object?[] arguments, CancellationToken cancellationToken)
     {
         try
@@ -119,6 +123,10 @@ internal sealed class LiveLink : IAsyncDisposable
         {
             Break(silence);
             throw;
+        }
+        catch (HubException closed) when (closed.Message.StartsWith(ClosedByServer, StringComparison.Ordinal))
+        {
+            throw new IOException(closed.Message, closed); // no answer to this call: the connection ended under it
         }
     }
 }

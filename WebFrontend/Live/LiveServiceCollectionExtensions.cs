@@ -13,9 +13,11 @@ internal static class LiveServiceCollectionExtensions
     {
         services.AddSettings<LiveSettings>(LiveSettings.Section);
         services.AddSingleton<LiveChannels>();
+        services.AddSingleton<LeaseFilter>();
         services.AddSingleton<HubCallLimiter>();
         services.AddSignalR(hub =>
         {
+            hub.AddFilter<LeaseFilter>();
             hub.AddFilter<HubCallLimiter>();
             hub.AddFilter<TroubleFilter>();
         }).AddOrleansBackplane();
