@@ -1,4 +1,5 @@
 using Marketplace.Connections;
+using Marketplace.Grains.Frontends;
 using Marketplace.Trouble;
 
 namespace Marketplace.Grains.Connections;
@@ -14,39 +15,20 @@ internal sealed class CapsCache(IGrainFactory grains, TimeProvider clock)
     /// <summary>An answer that took longer than it counts for says nothing.</summary>
     private const int AttemptsMax = 3;
 
-    private readonly Lock _gate = new();
-    private Task<Entry>? _latest;
+    private readonly SharedAnswer<ConnectionCaps> _answer = new(
+        async () => (await grains.GetGrain<IConnectionCapsGrain>(0).Get()).Caps, FreshFor, clock);
 
     public async ValueTask<ConnectionCaps> GetAsync()
     {
         for (var attempt = 1; attempt <= AttemptsMax; attempt++)
         {
-            var entry = await LatestAsync();
-            if (IsFresh(entry))
+            var shared = await _answer.GetAsync();
+            if (_answer.IsFresh(shared))
             {
-                return entry.Caps;
+                return shared.Answer;
             }
         }
 
         throw new UnavailableException("The caps on connections can't be had in time.");
     }
-
-    /// <summary>The answer that counts still, or one that all share who ask meanwhile.</summary>
-    private Task<Entry> LatestAsync()
-    {
-        lock (_gate)
-        {
-            if (_latest is { IsFaulted: false, IsCanceled: false } latest && (!latest.IsCompleted || IsFresh(latest.GetAwaiter().GetResult())))
-            {
-                return latest;
-            }
-
-            var askedAt = clock.GetTimestamp();
-            return _latest = Task.Run(async () => new Entry((await grains.GetGrain<IConnectionCapsGrain>(0).Get()).Caps, askedAt));
-        }
-    }
-
-    private bool IsFresh(Entry entry) => clock.GetElapsedTime(entry.AskedAt) < FreshFor;
-
-    private sealed record Entry(ConnectionCaps Caps, long AskedAt);
 }

@@ -1,4 +1,5 @@
 using Marketplace.Connections;
+using Marketplace.Grains.Connections.Storage;
 using Marketplace.Grains.Frontends;
 using Marketplace.Hosting.Settings;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -14,6 +15,7 @@ public static class ConnectionsSiloBuilderExtensions
         silo.Services.AddSettings<ConnectionCaps>(ConnectionCaps.Section);
         silo.Services.TryAddSingleton<CapsCache>();
         silo.Services.TryAddSingleton<HolderCache>();
+        silo.Services.TryAddSingleton<ISlotStore, PostgresSlotStore>();
         return silo;
     }
 }

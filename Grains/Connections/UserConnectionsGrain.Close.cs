@@ -39,7 +39,7 @@ internal sealed partial class UserConnectionsGrain
             return false;
         }
 
-        var slots = _slots.Prune(admission.Epochs).Slots;
+        var slots = _stored.Slots.Prune(admission.Epochs).Slots;
         await CloseAsync([.. slots.Take(slots.Count - admission.Limit + 1)], CloseReason.Replaced);
         return true;
     }

@@ -1,5 +1,6 @@
 using Marketplace.Connections;
 using Marketplace.Frontends;
+using Marketplace.Grains.Connections.Storage;
 using Marketplace.Grains.Frontends;
 using Marketplace.Trouble;
 
@@ -16,7 +17,8 @@ namespace Marketplace.Grains.Connections;
 // Replacing keeps the first promise by asking for nothing else than that: the oldest connection's frontend is asked to close
 // it, and the new one gets in when there is room, which is when the old one's slot was given back as any other is, or is void.
 internal sealed partial class UserConnectionsGrain(
-    [PersistentState(UserConnectionsState.Name)] IPersistentState<UserConnectionsState> stored,
+    IGrainContext context,
+    ISlotStore store,
     EpochCache epochCache,
     CapsCache capsCache,
     HolderCache holders,
@@ -25,16 +27,9 @@ internal sealed partial class UserConnectionsGrain(
     /// <summary>For a user at the limit: when one of the connections may have gone. Nobody knows, so it is a guess.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim _oneWrite = new(1, 1);
-    private SlotSet _slots = SlotSet.Empty;
+    private readonly StoredSlots _stored = new(context.GrainId.Key.ToString()!, store);
 
-    public override Task OnActivateAsync(CancellationToken cancellationToken)
-    {
-        _slots = new([.. stored.State.Slots.Select(slot => new ConnectionSlot(slot.Connection, slot.Epoch, slot.Since, slot.Transport))]);
-        return Task.CompletedTask;
-    }
-
-    public void Dispose() => _oneWrite.Dispose();
+    public void Dispose() => _stored.Dispose();
 
     public async ValueTask<SlotAnswer> Take(SlotRequest request)
     {
@@ -53,32 +48,42 @@ internal sealed partial class UserConnectionsGrain(
                 return refusal;
             }
 
-            if (!_slots.Holds(request.Connection))
+            // Nobody else takes meanwhile: takes come one after the other, and only what is given back comes between.
+            var slot = new ConnectionSlot(request.Connection, request.Epoch, clock.GetUtcNow(), request.Transport);
+            if (!_stored.Slots.Holds(request.Connection))
             {
-                // Nobody else takes meanwhile: takes come one after the other, and only what is given back comes between.
-                var slot = new ConnectionSlot(request.Connection, request.Epoch, clock.GetUtcNow(), request.Transport);
-                await StoreAsync(slots => slots.Prune(admission.Epochs).With(slot, admission.Limit));
+                await TryChangeAsync(slots => slots.Prune(admission.Epochs).With(slot, admission.Limit));
             }
 
-            return new(SlotOutcome.Taken, TimeSpan.Zero, []);
+            if (_stored.Slots.Holds(request.Connection)) // else other slots were stored than were known
+            {
+                return new(SlotOutcome.Taken, TimeSpan.Zero, []);
+            }
         }
     }
 
-    public async ValueTask<SlotAnswer> Check(SlotRequest request) =>
-        await AdmitAsync(request) is { Refusal: { } refusal, Caps: var caps }
+    public async ValueTask<SlotAnswer> Check(SlotRequest request)
+    {
+        await _stored.EnsureReadAsync();
+        return await AdmitAsync(request) is { Refusal: { } refusal, Caps: var caps }
             && !(refusal.Outcome == SlotOutcome.LimitReached && caps.WhenFull == WhenFull.ReplaceOldest)
             ? refusal : new(SlotOutcome.Taken, TimeSpan.Zero, []);
+    }
 
     public async ValueTask GiveBack(Guid connection)
     {
-        if (_slots.Holds(connection))
+        await _stored.EnsureReadAsync();
+        while (!await TryChangeAsync(slots => slots.Without(connection)))
         {
-            await StoreAsync(slots => slots.Without(connection));
+            // Another activation has written; it is looked for among what that one left.
         }
     }
 
-    public async ValueTask<IReadOnlyList<ConnectionSlot>> List() =>
-        _slots.Slots.Count == 0 ? [] : _slots.Prune(await epochCache.GetFreshAsync()).Slots;
+    public async ValueTask<IReadOnlyList<ConnectionSlot>> List()
+    {
+        await _stored.EnsureReadAsync();
+        return _stored.Slots.Slots.Count == 0 ? [] : _stored.Slots.Prune(await epochCache.GetFreshAsync()).Slots;
+    }
 
     /// <summary>The slots that count, and why there is no room for another, if so.</summary>
     private async ValueTask<Admission> AdmitAsync(SlotRequest request)
@@ -96,51 +101,28 @@ internal sealed partial class UserConnectionsGrain(
             throw new UnavailableException($"The frontend lease {request.Epoch} isn't known yet.");
         }
 
-        if (_slots.Prune(epochs).Slots.Count >= limit)
+        if (_stored.Slots.Prune(epochs).Slots.Count >= limit)
         {
             epochs = await epochCache.GetFreshAsync();
             caps = await capsCache.GetAsync();
             limit = caps.Of(request.Roles);
         }
 
-        var slots = _slots.Prune(epochs);
+        var slots = _stored.Slots.Prune(epochs);
         var isFull = slots.Slots.Count >= limit && !slots.Holds(request.Connection);
         return new(caps, limit, epochs, isFull ? new(SlotOutcome.LimitReached, RetryAfter, slots.HeldBy(request.Epoch)) : null);
     }
 
-    /// <summary>Stores what <paramref name="change"/> makes of the slots once it is this write's turn.</summary>
-    private async Task StoreAsync(Func<SlotSet, SlotSet> change)
+    private async Task<bool> TryChangeAsync(Func<SlotSet, SlotSet> change)
     {
-        await _oneWrite.WaitAsync();
-        try
+        var before = _stored.Slots;
+        var isChanged = await _stored.TryChangeAsync(change);
+        if (_stored.Slots != before)
         {
-            var slots = change(_slots);
-            if (slots == _slots)
-            {
-                return;
-            }
-
-            stored.State = new()
-            {
-                Slots = [.. slots.Slots.Select(slot => new StoredSlot
-                {
-                    Connection = slot.Connection, Epoch = slot.Epoch, Since = slot.Since, Transport = slot.Transport,
-                })],
-            };
-            await (slots.Slots.Count > 0 ? stored.WriteStateAsync() : stored.ClearStateAsync());
-            _slots = slots;
             SignalChanged();
         }
-        catch
-        {
-            // Whether it was stored isn't known: the next activation reads it.
-            DeactivateOnIdle();
-            throw;
-        }
-        finally
-        {
-            _oneWrite.Release();
-        }
+
+        return isChanged;
     }
 
     private readonly record struct Admission(ConnectionCaps Caps, int Limit, FrontendEpochs Epochs, SlotAnswer? Refusal);

@@ -8,31 +8,16 @@ namespace Marketplace.Grains.Frontends;
 /// </summary>
 internal sealed class EpochCache(IGrainFactory grains, TimeProvider clock)
 {
-    private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(0.5);
+    private readonly SharedAnswer<FrontendEpochs> _answer = new(
+        async () => await grains.GetGrain<IFrontendLeasesGrain>(0).GetEpochs(), TimeSpan.FromSeconds(0.5), clock);
 
-    private volatile Entry? _entry;
-
-    /// <summary>An answer not older than half a second, or older if it settles <paramref name="epoch"/> as void already.</summary>
+    /// <summary>An answer that was half a second old at most, or was waited for; a new one if that knows nothing of the epoch.</summary>
     public async ValueTask<FrontendEpochs> GetAsync(long epoch)
     {
-        var entry = _entry;
-        if (entry is not null && (entry.Epochs.IsVoid(epoch)
-            || (entry.Epochs.IsLive(epoch) && clock.GetElapsedTime(entry.AskedAt) < FreshFor)))
-        {
-            return entry.Epochs;
-        }
-
-        return await GetFreshAsync();
+        var epochs = (await _answer.GetAsync()).Answer;
+        return epochs.IsVoid(epoch) || epochs.IsLive(epoch) ? epochs : await GetFreshAsync();
     }
 
     /// <summary>An answer from now: before anybody is refused.</summary>
-    public async ValueTask<FrontendEpochs> GetFreshAsync()
-    {
-        var askedAt = clock.GetTimestamp();
-        var epochs = await grains.GetGrain<IFrontendLeasesGrain>(0).GetEpochs();
-        _entry = new Entry(epochs, askedAt);
-        return epochs;
-    }
-
-    private sealed record Entry(FrontendEpochs Epochs, long AskedAt);
+    public async ValueTask<FrontendEpochs> GetFreshAsync() => await _answer.AskAsync();
 }

@@ -2,6 +2,7 @@ using Grains.Tests.Connections;
 using Marketplace.Connections;
 using Marketplace.Frontends;
 using Marketplace.Grains.Connections;
+using Marketplace.Grains.Connections.Storage;
 using Marketplace.Grains.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Core.Internal;
@@ -25,12 +26,14 @@ public sealed class CountersCluster : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var builder = new InProcessTestClusterBuilder(2);
+        var slots = new MemorySlotStore();
         builder.ConfigureSilo((_, silo) =>
         {
 #pragma warning disable ORLEANSEXP003
             silo.AddDistributedGrainDirectory();
 #pragma warning restore ORLEANSEXP003
             silo.AddMemoryGrainStorageAsDefault(storage => storage.GrainStorageSerializer = new ReadableJsonSerializer()).AddStorageTrouble().AddConnections();
+            silo.Services.AddSingleton<ISlotStore>(slots);
             silo.Services.Configure<FrontendLeaseSettings>(settings =>
             {
                 settings.Term = Term;

@@ -8,7 +8,8 @@ namespace Grains.Tests.Connections;
 internal sealed class ModelUser
 {
     private readonly RowStorage _storage;
-    private readonly GrainState<UserConnectionsState> _row = new();
+    private const string RowName = "user";
+    private readonly GrainState<List<ConnectionSlot>> _row = new();
     private readonly Queue<PendingTake> _takes = [];
     private readonly Action<ConnectionSlot> _order;
     private readonly int _limit;
@@ -17,8 +18,8 @@ internal sealed class ModelUser
     public ModelUser(RowStorage storage, int limit, Action<ConnectionSlot> order)
     {
         (_storage, _limit, _order) = (storage, limit, order);
-        storage.ReadStateAsync(UserConnectionsState.Name, default, _row).GetAwaiter().GetResult();
-        _slots = new([.. (_row.State ?? new()).Slots.Select(slot => new ConnectionSlot(slot.Connection, slot.Epoch, slot.Since))]);
+        storage.ReadStateAsync(RowName, default, _row).GetAwaiter().GetResult();
+        _slots = new(_row.State ?? []);
     }
 
     public bool IsDead { get; private set; }
@@ -90,11 +91,8 @@ internal sealed class ModelUser
         }
 
         IsDead = true;
-        _row.State = new()
-        {
-            Slots = [.. slots.Slots.Select(slot => new StoredSlot { Connection = slot.Connection, Epoch = slot.Epoch })],
-        };
-        _storage.WriteStateAsync(UserConnectionsState.Name, default, _row).GetAwaiter().GetResult();
+        _row.State = [.. slots.Slots];
+        _storage.WriteStateAsync(RowName, default, _row).GetAwaiter().GetResult();
         IsDead = false;
         _slots = slots;
     }

@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Marketplace.Connections;
+using Marketplace.Grains.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Marketplace.Grains.Connections.Storage;
+
+/// <summary>Slots in the table <c>user_slots</c>, as readable JSON, many users in one statement.</summary>
+internal sealed class PostgresSlotStore : ISlotStore, IAsyncDisposable
+{
+    private const string Read = "SELECT user_id, etag, slots::text FROM user_slots WHERE user_id = ANY($1)";
+
+    private const string Write = "SELECT user_id, written_etag, other_etag, other_slots FROM write_user_slots($1, $2, $3)";
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter() } };
+
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly GroupCommit<string, SlotsRow?> _reads;
+    private readonly GroupCommit<SlotsWrite, SlotsWritten> _writes;
+
+    public PostgresSlotStore(NpgsqlDataSource dataSource)
+    {
+        _dataSource = dataSource;
+        _reads = new(ReadBatchAsync, Sql.IsFaultOfOne);
+        _writes = new(WriteBatchAsync, Sql.IsFaultOfOne);
+    }
+
+    public ValueTask<SlotsRow?> ReadAsync(string user) => _reads.ExecuteAsync(user);
+
+    public ValueTask<SlotsWritten> WriteAsync(SlotsWrite write) => _writes.ExecuteAsync(write);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _reads.DisposeAsync();
+        await _writes.DisposeAsync();
+    }
+
+    private async Task<IReadOnlyList<SlotsRow?>> ReadBatchAsync(IReadOnlyList<string> users)
+    {
+        await using var command = _dataSource.CreateCommand(Read);
+        command.Parameters.Add(new() { Value = users.Distinct(StringComparer.Ordinal).ToArray() });
+        var rows = new Dictionary<string, SlotsRow>(StringComparer.Ordinal);
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            rows[reader.GetString(0)] = new(Parse(reader.GetString(2)), reader.GetInt64(1));
+        }
+
+        return [.. users.Select(user => rows.GetValueOrDefault(user))];
+    }
+
+    private async Task<IReadOnlyList<SlotsWritten>> WriteBatchAsync(IReadOnlyList<SlotsWrite> writes)
+    {
+        // Two activations of one user's counter on one silo would put it into a batch twice: only the first can win.
+        var distinct = writes.DistinctBy(write => write.User, StringComparer.Ordinal)
+            .ToDictionary(write => write.User, StringComparer.Ordinal);
+        await using var command = _dataSource.CreateCommand(Write);
+        Add(command, distinct.Values.Select(write => write.User), NpgsqlDbType.Text);
+        Add(command, distinct.Values.Select(write => write.Slots.Count > 0 ? JsonSerializer.Serialize(write.Slots, Json) : null), NpgsqlDbType.Text);
+        Add(command, distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+        var results = new Dictionary<string, SlotsWritten>(StringComparer.Ordinal);
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            var user = reader.GetString(0);
+            results[user] = await reader.IsDBNullAsync(1)
+                ? new(false, new(Parse(reader.GetString(3)), reader.GetInt64(2)))
+                : new(true, distinct[user].Slots is { Count: > 0 } slots ? new(slots, reader.GetInt64(1)) : null);
+        }
+
+        return [.. writes.Select(write => ReferenceEquals(distinct[write.User], write) ? results.GetValueOrDefault(write.User) : default)];
+    }
+
+    private static IReadOnlyList<ConnectionSlot> Parse(string slots) => JsonSerializer.Deserialize<IReadOnlyList<ConnectionSlot>>(slots, Json)!;
+
+    private static void Add<T>(NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType type) =>
+        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
+}
