@@ -6,6 +6,7 @@ using Marketplace.Grains.Users;
 using Marketplace.Hosting.Cluster;
 using Marketplace.Hosting.Database;
 using Marketplace.Hosting.Settings;
+using Marketplace.References;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Orleans.Configuration;
@@ -55,6 +56,7 @@ public static class SiloHostingExtensions
         silo.Services.AddOptions<SiloMessagingOptions>().Configure<IOptions<ClusterSettings>>((options, cluster) =>
             options.ResponseTimeout = cluster.Value.ResponseTimeout);
         silo.Configure<ClusterMembershipOptions>(FindDeadSilosInSeconds);
+        silo.Services.AddKnownInterfaceTypes();
 
         // What a dead silo held would otherwise stay closed for 30 s, longer than a frontend's lease, so that nothing runs twice
         // should the silo be alive after all. Nothing here relies on that: buckets, counters, users and leases are fenced by

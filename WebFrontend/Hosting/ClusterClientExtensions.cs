@@ -1,4 +1,5 @@
 using Marketplace.Hosting.Cluster;
+using Marketplace.References;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Orleans.Configuration;
@@ -18,6 +19,7 @@ public static class ClusterClientExtensions
                 options.DataSource = dataSource;
             }));
             client.UseConnectionRetryFilter<RetryUntilStopped>();
+            client.Services.AddKnownInterfaceTypes();
 
             // Also how long a gateway that failed once is left out. A hung silo is noticed in about 6 s: with what is waited here
             // that must stay well under a frontend's lease.

@@ -80,13 +80,13 @@ internal sealed partial class FrontendObserver(
         for (var i = 0; i < claimed.Length; i++)
         {
             var message = delivery.Messages[i];
-            claimed[i] = channel.Receiver.Claims(message.Message);
+            var isClaimed = claimed[i] = channel.Receiver.Claims(message.Message);
             if (channel.Seen.IsRepeat(delivery.ChannelEpoch, message))
             {
                 continue;
             }
 
-            if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message.Message)))
+            if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message.Message, isClaimed)))
             {
                 return new(DeliveryVerdict.Busy, []); // those before it are repeats when the channel comes again
             }

@@ -12,7 +12,10 @@ internal interface IChannelReceiver
     bool Claims(ChannelMessage message);
 
     /// <summary>Writes the message to local listeners, without waiting for any of them.</summary>
-    void Receive(LocalChannel channel, ChannelMessage message);
+    /// <param name="channel">The channel that it came by.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="isClaimed">What <see cref="Claims"/> said of it: then somebody waits for an answer, be the connection gone by now.</param>
+    void Receive(LocalChannel channel, ChannelMessage message, bool isClaimed);
 
     /// <summary>As <see cref="Receive"/>, for a channel with history.</summary>
     void ReceiveKept(LocalChannel channel, HistoryPosition position, HistoryMessage message);

@@ -147,13 +147,15 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         }
         catch (OperationCanceledException) when (gone.IsCancellationRequested)
         {
-            throw new IOException($"Connection '{connection.Id}' disconnected.");
+            throw HasGone(connection.Id);
         }
         finally
         {
             _results.Remove(id);
         }
     }
+
+    private static IOException HasGone(string connectionId) => new($"Connection '{connectionId}' disconnected.");
 
     private static T Result<T>(CompletionMessage completion) => completion switch
     {

@@ -13,7 +13,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         _ => false,
     };
 
-    void IChannelReceiver.Receive(LocalChannel channel, ChannelMessage message)
+    void IChannelReceiver.Receive(LocalChannel channel, ChannelMessage message, bool isClaimed)
     {
         _metrics.Received(1);
         switch (message)
@@ -24,18 +24,22 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
             case HubReply reply:
                 _requests.Complete(reply);
                 break;
-            case GroupChange change when _connections.TryGetValue(change.ConnectionId, out var local):
+            case GroupChange change when isClaimed:
                 _ = ReplyAsync(change.ReplyTo, change.RequestId, async () =>
                 {
-                    await ChangeLocalGroupAsync(local, change.Group, change.Joins);
+                    if (_connections.TryGetValue(change.ConnectionId, out var local)) // else it has just gone, which is no error
+                    {
+                        await ChangeLocalGroupAsync(local, change.Group, change.Joins);
+                    }
+
                     return null;
                 });
                 break;
-            case HubAsk ask when _connections.TryGetValue(ask.ConnectionId, out var local):
-                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, () => AnswerAsync(local, ask));
+            case HubAsk ask when isClaimed:
+                _ = ReplyAsync(ask.ReplyTo, ask.RequestId, () => AnswerAsync(ask));
                 break;
             case GroupChange or HubAsk:
-                break; // another frontend's connection, or one that has just gone
+                break; // another frontend's connection
         }
     }
 
@@ -70,8 +74,13 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
         _metrics.FannedOut(written);
     }
 
-    private async Task<ProtocolPayload?> AnswerAsync(LocalConnection local, HubAsk ask)
+    private async Task<ProtocolPayload?> AnswerAsync(HubAsk ask)
     {
+        if (!_connections.TryGetValue(ask.ConnectionId, out var local))
+        {
+            throw HasGone(ask.ConnectionId);
+        }
+
         // As long as the one who asked waits; its cancellation isn't heard of here.
         using var deadline = new CancellationTokenSource(BackplaneLimits.AnswerWithin, _clock);
         var completion = await AskLocalAsync(

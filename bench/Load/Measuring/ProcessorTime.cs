@@ -13,8 +13,11 @@ internal sealed class ProcessorTime(IReadOnlyList<int> processIds)
     public IReadOnlyList<double> Shares()
     {
         var seconds = TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds;
-        return [.. processIds.Select((id, i) => (SecondsOf(id) - _before[i]) / seconds)];
+        return [.. Seconds().Select(used => used / seconds)];
     }
+
+    /// <summary>Seconds used since the beginning, in the order of the process ids.</summary>
+    public IReadOnlyList<double> Seconds() => [.. processIds.Select((id, i) => SecondsOf(id) - _before[i])];
 
     private static double SecondsOf(int processId)
     {

@@ -27,12 +27,15 @@ internal sealed class Connect : IScenario<RealtimeOptions>
             + $"five connections a user; {options.Rounds} rounds after {Rounds.WarmUps} for warming up. One silo. The heap is what is alive after a full "
             + $"collection, less what was alive before the round, over all processes that hold connections."));
         section.Table(
-            ["", "connections/s", "p99 of a connect, ms", "bytes of heap per idle connection"],
+            ["", "connections/s", "p99 of a connect, ms", "processor per connect, ms: servers", "silo", "clients", "bytes of heap per idle connection"],
             contenders.Select(contender => new[]
             {
                 contender.Name,
                 Of(contender, round => round.PerSecond).ToString("F0"),
                 Of(contender, round => round.P99Milliseconds).ToString("F1"),
+                Of(contender, round => round.Servers).ToString("F2"),
+                Of(contender, round => round.Silos).ToString("F2"),
+                Of(contender, round => round.Clients).ToString("F2"),
                 Of(contender, round => round.Heap).ToString("F0"),
             }));
         section.Say($"The silo, which keeps the counters, has {Of(ours, round => round.SiloHeap).ToString("F0")} bytes more of heap per connection.");
@@ -52,7 +55,9 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         var servers = contender.Target.Servers.Select(server => server.Pid).ToList();
         var silos = contender.Target.Cluster?.Silos.Select(silo => silo.Pid).ToList() ?? [];
         var (before, silosBefore) = (await BytesAsync(servers), await BytesAsync(silos));
+        var processes = new[] { servers, silos, contender.Crowd.Pids }.Select(pids => new ProcessorTime([.. pids])).ToList();
         var perSecond = await contender.ConnectAsync(options.Connections, options.AtOnce);
+        var used = processes.ConvertAll(process => process.Seconds().Sum() * 1_000 / options.Connections);
         var times = (await contender.Crowd.ReportAsync(forgets: true)).Connecting;
         await Task.Delay(Settling, TimeProvider.System, workbench.Stopping);
         var (after, silosAfter) = (await BytesAsync(servers), await BytesAsync(silos));
@@ -67,6 +72,9 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         return new(
             perSecond,
             times.Milliseconds(99),
+            used[0],
+            used[1],
+            used[2],
             (after - before) / options.Connections,
             (silosAfter - silosBefore) / options.Connections,
             refused);
@@ -83,9 +91,11 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         }
     }
 
-    private readonly record struct Round(double PerSecond, double P99Milliseconds, double Heap, double SiloHeap, double Refused)
+    private readonly record struct Round(
+        double PerSecond, double P99Milliseconds, double Servers, double Silos, double Clients, double Heap, double SiloHeap, double Refused)
     {
         public override string ToString() => string.Create(
-            CultureInfo.InvariantCulture, $"{PerSecond:F0}/s, p99 {P99Milliseconds:F1} ms, {Heap:F0} bytes of heap a connection");
+            CultureInfo.InvariantCulture,
+            $"{PerSecond:F0}/s, p99 {P99Milliseconds:F1} ms, {Servers:F2} + {Silos:F2} + {Clients:F2} ms of processor, {Heap:F0} bytes of heap a connection");
     }
 }

@@ -7,7 +7,7 @@ using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Realtime;
 
-/// <summary>As many connections as issue 6 asks for, held with their keep-alives; then one message to all.</summary>
+/// <summary>As many connections as a machine can hold, held with their keep-alives; then one message to all.</summary>
 internal sealed class Hold : IScenario<RealtimeOptions>
 {
     /// <summary>Connections of one frontend: below the 20,000 open files that a process often may have.</summary>

@@ -89,7 +89,8 @@ public abstract partial class HubBehaviourTests
 
             await leaving.DisposeAsync();
 
-            await Assert.ThrowsAsync<IOException>(() => asked.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancellation));
+            var error = await Record.ExceptionAsync(() => asked.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancellation));
+            Assert.True(error is IOException or HubException, error?.ToString()); // its last word may be that it gave up
             await Assert.ThrowsAsync<IOException>(() =>
                 servers.Hub(server).Clients.Client(id).InvokeAsync<int>("Twice", 1, Cancellation));
         }
