@@ -29,8 +29,8 @@ internal sealed class Crowd : IAsyncDisposable
 
     public Tally Tally { get; } = new();
 
-    /// <summary>Makes the names of messages this run's own.</summary>
-    public string Run { get; } = RandomNumberGenerator.GetHexString(8, lowercase: true);
+    /// <summary>Makes the names of messages the own ones of those who are connected now.</summary>
+    public string Run { get; private set; } = NewRun();
 
     public IReadOnlyList<Client> Clients => _clients;
 
@@ -98,7 +98,10 @@ internal sealed class Crowd : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes all connections and forgets them.</summary>
+    /// <summary>
+    /// Closes all connections and forgets them. Others may follow with their numbers, whose messages count from 1 as well: under
+    /// the same names a room would take them for repeats.
+    /// </summary>
     public async Task CloseAsync()
     {
         var clients = _clients;
@@ -116,6 +119,7 @@ internal sealed class Crowd : IAsyncDisposable
         }
 
         await ended;
+        Run = NewRun();
     }
 
     public async ValueTask DisposeAsync()
@@ -126,6 +130,8 @@ internal sealed class Crowd : IAsyncDisposable
         _mint?.Dispose();
         _stopping.Dispose();
     }
+
+    private static string NewRun() => RandomNumberGenerator.GetHexString(8, lowercase: true);
 
     private void PrepareTokens(int first, int count)
     {

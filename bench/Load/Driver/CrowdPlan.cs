@@ -1,4 +1,5 @@
 using System.Net;
+using System.Numerics;
 using Marketplace.Bench.Load.Driver.Wire;
 
 namespace Marketplace.Bench.Load.Driver;
@@ -54,13 +55,19 @@ internal sealed record CrowdPlan
 
     private int Users => (Connections + PerUser - 1) / PerUser;
 
+    /// <summary>The least common multiple of users and targets. It splits no pair that lies on an even number of targets.</summary>
+    private int Lap => Users / (int)BigInteger.GreatestCommonDivisor(Users, Targets.Count) * Targets.Count;
+
     /// <summary>The number of the client's user. A user's connections are far apart: nobody opens five tabs at one instant.</summary>
     public int UserOf(int client) => client < Users * PerUser ? client % Users : client / PerUser;
 
     public IWireProtocol NewProtocol() => Protocol == WireKind.SignalR ? new SignalRProtocol() : new SocketIoProtocol();
 
-    /// <summary>In turn for neighbours, and for the connections of a user.</summary>
-    public Uri TargetOf(int client, int attempt) => Targets[(client + (client / Users) + attempt) % Targets.Count];
+    /// <summary>
+    /// In turn for neighbours, and for the connections of a user. The latter's numbers are <see cref="Users"/> apart, by which they
+    /// would meet the same targets again: from there on everybody is one target further.
+    /// </summary>
+    public Uri TargetOf(int client, int attempt) => Targets[(client + (client / Lap) + attempt) % Targets.Count];
 
     /// <summary>The client's own address, or null for the system's choice.</summary>
     public IPAddress? SourceOf(int client)

@@ -29,7 +29,7 @@ internal sealed class Broadcast : IScenario<RealtimeOptions>
         var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(contender, options.Broadcasts));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Connections:N0} connections each, all held at the same time. A round is the median of {options.Broadcasts} broadcasts, each from the "
-            + $"request until the last of the connections has it; {options.Rounds} rounds after {Rounds.WarmUps} for warming up. Everyone got every one, once."));
+            + $"request until the last of the connections has it; {options.Rounds} rounds after {options.WarmUps} for warming up. Everyone got every one, once."));
         var series = contenders.Select(contender => new Series(measured[contender])).ToList();
         section.Table(
             ["", "last delivery, ms", "marketplace / this"],

@@ -24,7 +24,7 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(workbench, contender));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Connections:N0} connections a round by WebSocket, {options.AtOnce} handshakes at once, with access tokens that are checked alike, "
-            + $"five connections a user; {options.Rounds} rounds after {Rounds.WarmUps} for warming up. One silo. The heap is what is alive after a full "
+            + $"five connections a user; {options.Rounds} rounds after {options.WarmUps} for warming up. One silo. The heap is what is alive after a full "
             + $"collection, less what was alive before the round, over all processes that hold connections."));
         section.Table(
             ["", "connections/s", "p99 of a connect, ms", "processor per connect, ms: servers", "silo", "clients", "bytes of heap per idle connection"],

@@ -11,6 +11,8 @@ internal static class Contenders
     /// <summary>Enough for all clients of one of the driver's source addresses, which the marketplace takes for one client.</summary>
     private const int RequestsPerAddress = 1_000_000;
 
+    private const string PlainHub = "/hubs/plain";
+
     /// <summary>How often a client tries to connect where connecting is not what is measured.</summary>
     private const int Attempts = 10;
 
@@ -34,7 +36,7 @@ internal static class Contenders
             {
                 Connections = connections,
                 Attempts = attempts,
-                Targets = [.. cluster.Frontends.Select(frontend => frontend.Address)],
+                Targets = target.Addresses,
                 TokenKey = await ServiceKey.ReadAsync(
                     cluster.Postgres.ConnectionString, cluster.Frontends[0].Address, workbench.Stopping),
             },
@@ -50,7 +52,28 @@ internal static class Contenders
             HeapProbe.Settings(workbench.Directory));
         return await Contender.StartAsync(
             target,
-            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/hubs/plain", TokenKey = key },
+            new CrowdPlan { Connections = connections, Targets = target.Addresses, Path = PlainHub, TokenKey = key },
+            workbench.Stopping);
+    }
+
+    /// <summary>Plain SignalR's hub, hosted by several processes with our backplane and nothing else of ours.</summary>
+    /// <param name="workbench">Ends them.</param>
+    /// <param name="marketplace">Whose silo they share.</param>
+    /// <param name="processes">How many.</param>
+    /// <param name="connections">How many are meant to be there at most.</param>
+    public static async Task<Contender> StartBackplaneAsync(
+        this Workbench<RealtimeOptions> workbench, Contender marketplace, int processes, int connections)
+    {
+        var key = TokenKey.New();
+        var target = await workbench.StartBackplaneAsync(
+            string.Create(CultureInfo.InvariantCulture, $"backplane alone, {processes} processes"),
+            new() { TokenKey = key.PublicKey(), TokenKeyId = key.Id },
+            marketplace.Target.Cluster!,
+            processes,
+            HeapProbe.Settings(workbench.Directory));
+        return await Contender.StartAsync(
+            target,
+            new CrowdPlan { Connections = connections, Attempts = Attempts, Targets = target.Addresses, Path = PlainHub, TokenKey = key },
             workbench.Stopping);
     }
 
@@ -59,7 +82,7 @@ internal static class Contenders
         var target = await workbench.StartSocketIoServerAsync("Socket.IO × 2, Redis");
         return await Contender.StartAsync(
             target,
-            new CrowdPlan { Connections = connections, Targets = [target.Process!.Address], Path = "/socket.io/", Protocol = WireKind.SocketIo },
+            new CrowdPlan { Connections = connections, Targets = target.Addresses, Path = "/socket.io/", Protocol = WireKind.SocketIo },
             workbench.Stopping);
     }
 

@@ -11,8 +11,9 @@ internal sealed record RealtimeOptions : ISuiteOptions
 
           --scenario NAME            runs this one only; may be given several times (default: all)
           --rounds N                 rounds, each measuring everything in turn; medians are reported (default 3; from 1 to 100)
+          --warm-ups N               rounds before those, which don't count (default 2; from 0 to 100)
           --connections N            connections of connect and broadcast (default 10000; from 10 to 36000)
-          --frontends N              the marketplace's, but for hold (default 2; from 1 to 16)
+          --frontends N              the marketplace's; pairs has at least 2, hold as many as it needs (default 2; from 1 to 16)
           --at-once N                handshakes under way (default 64; from 1 to 1000)
           --broadcasts N             broadcasts of a round, whose median counts (default 5; from 1 to 100)
           --pairs N                  groups of two in pairs (default 500; from 1 to 9000)
@@ -30,6 +31,9 @@ internal sealed record RealtimeOptions : ISuiteOptions
     private readonly List<string> _scenarios = [];
 
     public int Rounds { get; private set; } = 3;
+
+    /// <summary>Fewer than the limiter's: a round here connects thousands of clients, or lets them talk for long.</summary>
+    public int WarmUps { get; private set; } = 2;
 
     public int Connections { get; private set; } = 10_000;
 
@@ -77,6 +81,9 @@ internal sealed record RealtimeOptions : ISuiteOptions
                 break;
             case "--rounds":
                 Rounds = line.Number(1, 100);
+                break;
+            case "--warm-ups":
+                WarmUps = line.Number(0, 100);
                 break;
             case "--connections":
                 Connections = line.Number(10, 36_000);

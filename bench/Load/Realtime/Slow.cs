@@ -27,15 +27,16 @@ internal sealed class Slow : IScenario<RealtimeOptions>
         var options = workbench.Options;
         await using var ours = await workbench.StartMarketplaceAsync(options.Frontends, options.Members);
         var (all, others, cut) = (new List<double>(), new List<double>(), new List<double>());
-        for (var round = 0; round <= options.Rounds; round++)
+        for (var turn = 0; turn < options.WarmUps + options.Rounds; turn++)
         {
+            var round = turn - options.WarmUps + 1;
             for (var i = 0; i < 2; i++)
             {
-                var isSlow = (round + i) % 2 == 1; // neither always follows the other
+                var isSlow = (turn + i) % 2 == 1; // neither always follows the other
                 var (delivery, lost) = await TalkAsync(ours, options, isSlow);
                 await Task.Delay(Settling, TimeProvider.System, workbench.Stopping);
                 workbench.Progress(string.Create(CultureInfo.InvariantCulture,
-                    $"{(round == 0 ? "warming up" : $"round {round} of {options.Rounds}")}, {(isSlow ? $"one doesn't read, cut off: {lost}" : "all read")}: {delivery}"));
+                    $"{(round <= 0 ? "warming up" : $"round {round} of {options.Rounds}")}, {(isSlow ? $"one doesn't read, cut off: {lost}" : "all read")}: {delivery}"));
                 if (round > 0)
                 {
                     (isSlow ? others : all).Add(delivery.Milliseconds(99));
@@ -46,7 +47,7 @@ internal sealed class Slow : IScenario<RealtimeOptions>
 
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Members} members of one room, {MessagesPerSecond} messages of {TextLength:N0} characters a second from {Senders} of them to all; {options.Rounds} rounds "
-            + $"after one for warming up, each {options.Seconds} s with everyone reading and {options.Seconds} s with one that doesn't."));
+            + $"after {options.WarmUps} for warming up, each {options.Seconds} s with everyone reading and {options.Seconds} s with one that doesn't."));
         section.Table(
             ["", "p99 of the others, ms"],
             [["everyone reads", new Series(all).ToString("F2")], ["one has stopped reading", new Series(others).ToString("F2")]]);

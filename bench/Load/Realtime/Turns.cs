@@ -1,5 +1,4 @@
 using System.Globalization;
-using Marketplace.Bench.Load.Measuring;
 using Marketplace.Bench.Load.Targets;
 
 namespace Marketplace.Bench.Load.Realtime;
@@ -10,7 +9,7 @@ internal static class Turns
     public static async Task<IReadOnlyDictionary<Contender, List<T>>> InTurnAsync<T>(
         this Workbench<RealtimeOptions> workbench, IReadOnlyList<Contender> contenders, Func<Contender, Task<T>> measureAsync)
     {
-        var (warmUps, rounds) = (Rounds.WarmUps, workbench.Options.Rounds);
+        var (warmUps, rounds) = (workbench.Options.WarmUps, workbench.Options.Rounds);
         var measured = contenders.ToDictionary(contender => contender, _ => new List<T>());
         for (var turn = 0; turn < warmUps + rounds; turn++)
         {

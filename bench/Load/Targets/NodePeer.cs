@@ -34,13 +34,13 @@ internal static class NodePeer
         environment["NODE_ENV"] = "production";
         environment["REDIS_PORT"] = await StartRedisAsync(workbench);
         var port = environment["PORT"] = Text(LoopbackPorts.Pick());
-        return await workbench.StartPeerAsync(name, new ProcessPlan(
+        return await workbench.StartPeerAsync(name, [new ProcessPlan(
             "node",
             [Program("node"), Path.GetFullPath(path)],
             environment,
             new Uri($"http://127.0.0.1:{port}/"),
             "/api/health",
-            Path.Combine(workbench.Directory, "node.log")));
+            Path.Combine(workbench.Directory, "node.log"))]);
     }
 
     /// <summary>Redis as it comes: its own defaults, snapshots included, but a port and a directory of ours.</summary>

@@ -6,24 +6,23 @@ namespace Marketplace.Bench.Load.Targets;
 
 /// <summary>A service under measurement.</summary>
 /// <param name="name">As the report calls it.</param>
-/// <param name="address">Where it is reached.</param>
-internal sealed class Target(string name, Uri address)
+/// <param name="servers">The processes that serve clients; requests go to the first one.</param>
+internal sealed class Target(string name, IReadOnlyList<ManagedProcess> servers)
 {
     private static readonly HttpClient Http = new();
 
     public string Name => name;
 
     /// <summary>What is asked for: the endpoint that does nothing but be limited.</summary>
-    public Uri Ping { get; } = new(address, "/api/v1/ping");
+    public Uri Ping { get; } = new(servers[0].Address, "/api/v1/ping");
 
     /// <summary>The marketplace's own cluster; null for a peer.</summary>
     public LocalCluster? Cluster { get; init; }
 
-    /// <summary>The peer's process; null for the marketplace.</summary>
-    public ManagedProcess? Process { get; init; }
+    public IReadOnlyList<ManagedProcess> Servers => servers;
 
-    /// <summary>The processes that serve clients.</summary>
-    public IReadOnlyList<ManagedProcess> Servers => Cluster?.Frontends ?? [Process!];
+    /// <summary>Where clients connect to.</summary>
+    public IReadOnlyList<Uri> Addresses { get; } = [.. servers.Select(server => server.Address)];
 
     /// <summary>Makes sure that what is about to be measured is what the report says: one that errs is fast, too.</summary>
     /// <param name="status">The answer must have this status.</param>

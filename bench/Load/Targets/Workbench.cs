@@ -54,7 +54,7 @@ internal abstract class Workbench(CancellationToken stopping) : IAsyncDisposable
             TextWriter.Null,
             Stopping);
         _clusters.Add(cluster);
-        return new Target(name, cluster.Address) { Cluster = cluster };
+        return new Target(name, cluster.Frontends) { Cluster = cluster };
     }
 
     /// <summary>Starts a process that ends with this scenario.</summary>
@@ -67,12 +67,20 @@ internal abstract class Workbench(CancellationToken stopping) : IAsyncDisposable
     }
 
     /// <summary>Starts a peer and waits until it answers.</summary>
-    public async Task<Target> StartPeerAsync(string name, ProcessPlan plan)
+    /// <param name="name">As the report calls it.</param>
+    /// <param name="plans">One for each process that serves clients; asked for the next one when the one before is ready.</param>
+    public async Task<Target> StartPeerAsync(string name, IEnumerable<ProcessPlan> plans)
     {
         Progress($"starting {name}");
-        var process = await StartAsync(plan);
-        await process.WaitForReadyAsync(ReadyWithin, Stopping);
-        return new Target(name, process.Address) { Process = process };
+        var servers = new List<ManagedProcess>();
+        foreach (var plan in plans)
+        {
+            var process = await StartAsync(plan);
+            await process.WaitForReadyAsync(ReadyWithin, Stopping);
+            servers.Add(process);
+        }
+
+        return new Target(name, servers);
     }
 
     public async ValueTask DisposeAsync()
