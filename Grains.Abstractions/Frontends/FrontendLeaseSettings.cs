@@ -20,6 +20,10 @@ public sealed class FrontendLeaseSettings : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1000000", "00:01:00")]
     public TimeSpan CallDeadline { get; set; } = TimeSpan.FromSeconds(2);
 
+    [Description("How long a new connection waits for its place before it is refused as unavailable; at most half of Term.")]
+    [Range(typeof(TimeSpan), "00:00:00.1000000", "00:01:00")]
+    public TimeSpan AdmissionDeadline { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// What a frontend's lease is shorter than the cluster's by: room for two clocks that run at different rates (0.1% is
     /// far more than any does) and for the time between a look at the clock and what is done upon it.
@@ -31,6 +35,11 @@ public sealed class FrontendLeaseSettings : IValidatableObject
         if (RenewEvery > Term / 4 || CallDeadline > Term / 4)
         {
             yield return new($"RenewEvery ({RenewEvery}) and CallDeadline ({CallDeadline}) must be at most a quarter of Term ({Term}).");
+        }
+
+        if (AdmissionDeadline > Term / 2)
+        {
+            yield return new($"AdmissionDeadline ({AdmissionDeadline}) must be at most half of Term ({Term}).");
         }
     }
 }

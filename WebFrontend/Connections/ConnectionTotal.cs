@@ -75,7 +75,7 @@ internal sealed partial class ConnectionTotal(
         _wake.Writer.TryWrite(true);
         try
         {
-            return (await waiter.Outcome.Task.WaitAsync(settings.Value.CallDeadline, clock), share);
+            return (await waiter.Outcome.Task.WaitAsync(settings.Value.AdmissionDeadline, clock), share);
         }
         catch (TimeoutException)
         {

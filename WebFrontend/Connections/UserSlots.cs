@@ -33,9 +33,9 @@ internal sealed partial class UserSlots(
         var (connection, epoch) = (request.Connection, request.Epoch);
         _known[connection] = null;
         var answer = await TryAsync(user, grain => grain.Take(request));
-        if (answer is { Outcome: SlotOutcome.LimitReached } && FreeUnknown(user, answer.HeldByCaller, epoch) is { } freed)
+        if (answer is { Outcome: SlotOutcome.LimitReached } && FreeUnused(user, answer.HeldByCaller, epoch) is { } freed)
         {
-            await freed.WaitAsync(settings.Value.CallDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await freed.WaitAsync(settings.Value.AdmissionDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             answer = await TryAsync(user, grain => grain.Take(request));
         }
 
@@ -66,16 +66,20 @@ internal sealed partial class UserSlots(
         await Task.WhenAll(_known.Values.OfType<Task>()).WaitAsync(deadline, clock)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private Task? FreeUnknown(string user, IReadOnlyList<Guid> held, long epoch)
+    /// <summary>
+    /// Gives back, at once, what of a user's slots here no connection uses: those that nothing is known of, and those that are on
+    /// their way back, of which one may have been taken by a call that was carried out after the first attempt to return it.
+    /// </summary>
+    private Task? FreeUnused(string user, IReadOnlyList<Guid> held, long epoch)
     {
-        var unknown = held.Where(connection => !_known.ContainsKey(connection)).ToList();
-        if (unknown.Count == 0)
+        var unused = held.Where(connection => !_known.TryGetValue(connection, out var back) || back is not null).ToList();
+        if (unused.Count == 0)
         {
             return null;
         }
 
-        LogUnknown(unknown.Count, epoch);
-        return Task.WhenAll(unknown.Select(connection => GiveBackAsync(user, connection, epoch, isCertain: true)));
+        LogUnused(unused.Count, epoch);
+        return Task.WhenAll(unused.Select(connection => GiveBackUntilAcknowledgedAsync(user, connection, lease.EndOf(epoch))));
     }
 
     private async Task GiveBackAsync(string user, Guid connection, long epoch, bool isCertain)
@@ -118,7 +122,7 @@ internal sealed partial class UserSlots(
     {
         try
         {
-            return await call(grains.GetGrain<IUserConnectionsGrain>(user)).AsTask().WaitAsync(settings.Value.CallDeadline, clock);
+            return await call(grains.GetGrain<IUserConnectionsGrain>(user)).AsTask().WaitAsync(settings.Value.AdmissionDeadline, clock);
         }
         catch (Exception error)
         {
@@ -130,6 +134,6 @@ internal sealed partial class UserSlots(
     [LoggerMessage(LogLevel.Debug, "A user's connection counter gave no answer. {Reason}")]
     private partial void LogNoAnswer(string reason);
 
-    [LoggerMessage(LogLevel.Warning, "{Count} slots under lease {Epoch} belong to no connection here; giving them back")]
-    private partial void LogUnknown(int count, long epoch);
+    [LoggerMessage(LogLevel.Information, "{Count} slots under lease {Epoch} are used by no connection here; giving them back")]
+    private partial void LogUnused(int count, long epoch);
 }

@@ -37,7 +37,7 @@ public sealed class CountersCluster : IAsyncLifetime
             silo.Services.Configure<FrontendLeaseSettings>(settings =>
             {
                 settings.Term = Term;
-                settings.RenewEvery = settings.CallDeadline = TimeSpan.FromSeconds(0.5);
+                settings.RenewEvery = settings.CallDeadline = settings.AdmissionDeadline = TimeSpan.FromSeconds(0.5);
             });
             silo.Services.Configure<ConnectionCaps>(caps => (caps.Total, caps.PerUserByRole) = (100, new() { ["interviewer"] = 7, ["operator"] = 3 }));
         });

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
-using System.Reflection;
 using Marketplace.Realtime;
+using Marketplace.Testing;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Realtime;
@@ -28,7 +28,7 @@ public sealed class ListeningTests : IAsyncDisposable
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
         services.AddSingleton<TimeProvider>(_clock);
         services.AddSingleton<IFrontendLease>(new Lease());
-        services.AddSingleton(Grains.Over(_channels));
+        services.AddSingleton(OneGrain.FactoryOf(_channels));
         services.AddSignalR().AddOrleansBackplane();
         _services = services.BuildServiceProvider();
     }
@@ -125,21 +125,5 @@ public sealed class ListeningTests : IAsyncDisposable
         public ValueTask<long> Announce(FrontendAddress frontend) => default;
 
         public ValueTask<LiveFrontends> GetAll() => throw new NotSupportedException();
-    }
-
-    /// <summary>A grain factory with one answer for everything.</summary>
-    public class Grains : DispatchProxy
-    {
-        private object _channels = null!;
-
-        public static IGrainFactory Over(object channels)
-        {
-            var grains = Create<IGrainFactory, Grains>();
-            ((Grains)(object)grains)._channels = channels;
-            return grains;
-        }
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-            targetMethod!.Name == nameof(IGrainFactory.CreateObjectReference) ? args![0] : _channels;
     }
 }

@@ -1,8 +1,8 @@
 using System.Net;
-using System.Reflection;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
+using Marketplace.Testing;
 using Marketplace.Users;
 using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Users;
@@ -29,7 +29,7 @@ public sealed class AccessTokenTests : IAsyncLifetime
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(GrainFactoryStub.For(_silo));
+        builder.Services.AddSingleton(OneGrain.FactoryOf(_silo));
         builder.Services.AddProblemResponses().AddUsers();
         _app = builder.Build();
         _app.UseProblemResponses();
@@ -176,20 +176,5 @@ public sealed class AccessTokenTests : IAsyncLifetime
             Calls++;
             return Keys is { } keys ? ValueTask.FromResult(keys) : throw new SiloUnavailableException();
         }
-    }
-
-    /// <summary>A factory that gives one grain to whoever asks.</summary>
-    public class GrainFactoryStub : DispatchProxy
-    {
-        private object? _grain;
-
-        public static IGrainFactory For(object grain)
-        {
-            var factory = Create<IGrainFactory, GrainFactoryStub>();
-            ((GrainFactoryStub)(object)factory)._grain = grain;
-            return factory;
-        }
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => _grain;
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Marketplace.Limits;
+using Marketplace.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -18,7 +19,7 @@ public sealed class LimitPolicyFollowerTests : IAsyncLifetime, IPartitionResetLi
 
     public async ValueTask InitializeAsync()
     {
-        _follower = new(ScriptedGrain.FactoryOf(_grain), _policies, [this], _clock, _log);
+        _follower = new(OneGrain.FactoryOf(_grain), _policies, [this], _clock, _log);
         await _follower.StartAsync(CancellationToken.None);
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
 using Marketplace.Limits;
 
 namespace Grains.Tests.Limits.Policies;
@@ -10,13 +9,6 @@ internal sealed class ScriptedGrain : ILimitPoliciesGrain
     private readonly BlockingCollection<(long Known, TaskCompletionSource<ChangedPolicies?> Answer)> _polls = [];
 
     public bool IsAsked => _polls.Count > 0;
-
-    public static IGrainFactory FactoryOf(ILimitPoliciesGrain grain)
-    {
-        var factory = DispatchProxy.Create<IGrainFactory, GrainFactoryOfOne>();
-        ((GrainFactoryOfOne)factory).Grain = grain;
-        return factory;
-    }
 
     public async Task<TaskCompletionSource<ChangedPolicies?>> NextAsync(long knownRevision)
     {
@@ -41,12 +33,4 @@ internal sealed class ScriptedGrain : ILimitPoliciesGrain
     public ValueTask<PolicyChange> Restore(string name, IReadOnlyList<int>? expected, string who) => throw new NotSupportedException();
 
     public ValueTask<bool> ResetPartition(string name, string partition, string who) => throw new NotSupportedException();
-}
-
-/// <summary>Whatever is asked of it, it answers with the one grain.</summary>
-internal class GrainFactoryOfOne : DispatchProxy
-{
-    public object? Grain { get; set; }
-
-    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => Grain;
 }
