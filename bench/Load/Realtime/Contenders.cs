@@ -18,7 +18,7 @@ internal static class Contenders
 
     /// <summary>The marketplace as it comes, but for the numbers that a crowd needs and rooms that anybody may enter.</summary>
     public static async Task<Contender> StartMarketplaceAsync(
-        this Workbench<RealtimeOptions> workbench, int frontends, int connections, int attempts = Attempts)
+        this Workbench<RealtimeOptions> workbench, int frontends, int connections, int attempts = Attempts, int silos = 1, bool returns = false)
     {
         var settings = new Dictionary<string, string>(HeapProbe.Settings(workbench.Directory))
         {
@@ -28,7 +28,7 @@ internal static class Contenders
             ["Live__OpenRooms"] = "true",
         };
         var target = await workbench.StartMarketplaceAsync(
-            string.Create(CultureInfo.InvariantCulture, $"marketplace, {frontends} frontends"), settings, frontends);
+            string.Create(CultureInfo.InvariantCulture, $"marketplace, {frontends} frontends"), settings, frontends, silos);
         var cluster = target.Cluster!;
         return await Contender.StartAsync(
             target,
@@ -36,6 +36,8 @@ internal static class Contenders
             {
                 Connections = connections,
                 Attempts = attempts,
+                Returns = returns,
+                Resumes = returns,
                 Targets = target.Addresses,
                 TokenKey = await ServiceKey.ReadAsync(
                     cluster.Postgres.ConnectionString, cluster.Frontends[0].Address, workbench.Stopping),

@@ -12,7 +12,7 @@ internal sealed record RealtimeOptions : ISuiteOptions
           --scenario NAME            runs this one only; may be given several times (default: all)
           --rounds N                 rounds, each measuring everything in turn; medians are reported (default 3; from 1 to 100)
           --warm-ups N               rounds before those, which don't count (default 2; from 0 to 100)
-          --connections N            connections of connect and broadcast (default 10000; from 10 to 36000)
+          --connections N            connections of connect, broadcast and kill (default 10000; from 10 to 36000)
           --frontends N              the marketplace's; pairs has at least 2, hold as many as it needs (default 2; from 1 to 16)
           --at-once N                handshakes under way (default 64; from 1 to 1000)
           --broadcasts N             broadcasts of a round, whose median counts (default 5; from 1 to 100)

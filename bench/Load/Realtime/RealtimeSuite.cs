@@ -16,5 +16,5 @@ internal static class RealtimeSuite
         """;
 
     public static Suite<RealtimeOptions> Suite { get; } = new(
-        RealtimeOptions.Usage, Head, RealtimeOptions.Parse, [new Connect(), new Broadcast(), new Pairs(), new Slow(), new Hold()]);
+        RealtimeOptions.Usage, Head, RealtimeOptions.Parse, [new Connect(), new Broadcast(), new Pairs(), new Slow(), new Kill(), new Hold()]);
 }

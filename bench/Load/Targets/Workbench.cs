@@ -31,12 +31,13 @@ internal abstract class Workbench(CancellationToken stopping) : IAsyncDisposable
     public void Progress(string text) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture, $"{TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds,5:F0} s  {text}"));
 
-    /// <summary>Starts the marketplace: PostgreSQL, one silo and its frontends.</summary>
+    /// <summary>Starts the marketplace: PostgreSQL, silos and frontends.</summary>
     /// <param name="name">As the report calls it.</param>
     /// <param name="settings">In addition to the defaults that a user would have.</param>
     /// <param name="frontends">How many of them.</param>
+    /// <param name="silos">How many silos.</param>
     public async Task<Target> StartMarketplaceAsync(
-        string name, IReadOnlyDictionary<string, string> settings, int frontends = 1)
+        string name, IReadOnlyDictionary<string, string> settings, int frontends = 1, int silos = 1)
     {
         Progress($"starting {name}");
         var directory = Path.Combine(Directory, $"cluster-{_clusters.Count + 1}");
@@ -45,7 +46,7 @@ internal abstract class Workbench(CancellationToken stopping) : IAsyncDisposable
             new LocalClusterOptions
             {
                 Directory = directory,
-                Silos = 1,
+                Silos = silos,
                 Frontends = frontends,
                 WithNginx = false,
                 RestartsDeadProcesses = false, // a run that lost a process is void
