@@ -35,7 +35,7 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
     {
         (_clock, _logger, Name) = (clock, logger, context.GrainId.Key.ToString()!);
         var epoch = clock.GetUtcNow().Ticks; // a fresh name per activation is all that is asked of it
-        _listeners = new(Name, directory, clock)
+        _listeners = new(Name, directory.GetSinceAsync, clock)
         {
             Epoch = () => epoch,
             OnFailure = (error, frontend) => LogFailure(error, Name, frontend),

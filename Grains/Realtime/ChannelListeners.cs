@@ -7,7 +7,10 @@ namespace Marketplace.Grains.Realtime;
 /// The frontends that may listen to one channel, each with its sender. Kept in memory only; how that survives a silo's death is
 /// told in ChannelGrain.cs. Runs on its grain's scheduler, so it needs no lock.
 /// </summary>
-internal sealed class ChannelListeners(string channel, FrontendDirectory directory, TimeProvider clock)
+/// <param name="channel">The channel's name.</param>
+/// <param name="liveSince">The living frontends as they were at a timestamp of the clock or later.</param>
+/// <param name="clock">The clock.</param>
+internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFrontends>> liveSince, TimeProvider clock)
 {
     private readonly Dictionary<long, FrontendSender> _senders = [];
     private readonly long _activatedAt = clock.GetTimestamp();
@@ -48,7 +51,7 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
         var startedAt = clock.GetTimestamp();
         for (var since = _activatedAt; !_knowsAll; since = clock.GetTimestamp())
         {
-            var live = await directory.GetSinceAsync(since);
+            var live = await liveSince(since);
             if (live.Unannounced.Count == 0)
             {
                 foreach (var frontend in live.Frontends)
@@ -106,5 +109,5 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
     }
 
     private async Task<bool> IsAliveAsync(long epoch) =>
-        (await directory.GetSinceAsync(clock.GetTimestamp())).IsAlive(epoch);
+        (await liveSince(clock.GetTimestamp())).IsAlive(epoch);
 }

@@ -1,0 +1,199 @@
+using Marketplace.Grains.Realtime.History;
+using Marketplace.Realtime;
+using Marketplace.Realtime.Presence;
+
+namespace Grains.Tests.Realtime.Model;
+
+/// <summary>The silos, their membership, the grain directory and the directory of frontends.</summary>
+internal sealed class ModelSilos
+{
+    private readonly HistoryWorld _world;
+    private readonly List<ModelNode> _silos = [new(), new()];
+    private readonly List<ModelHistoryActivation> _registered = []; // one, or two while the directory is split
+    private readonly ModelNode _directory = new();
+    private readonly HashSet<long> _announced = [];
+    private long _set = 1;
+
+    public ModelSilos(HistoryWorld world) => _world = world;
+
+    public IReadOnlyList<ModelNode> All => _silos;
+
+    /// <summary>Calls the channel's grain; a deactivated or unregistered one is replaced.</summary>
+    public Task<T> CallAsync<T>(ModelNode from, Func<ModelHistoryActivation, ValueTask<T>> call)
+    {
+        return To(from, Route());
+
+        Task<T> To(ModelNode caller, ModelHistoryActivation at) => _world.Call(caller, at.Silo, async () =>
+        {
+            if (at.Stopping is not { } stopping)
+            {
+                return await call(at);
+            }
+
+            if (_registered.Contains(at))
+            {
+                await stopping; // calls to one that is being deactivated wait for it to end
+            }
+
+            return await To(at.Silo, Route());
+        });
+    }
+
+    /// <summary>kill -9: it is declared dead soon, and another one is started.</summary>
+    public void Kill(ModelNode silo)
+    {
+        if (!silo.IsDead)
+        {
+            _world.Trace($"silo {_silos.IndexOf(silo)} is killed");
+            silo.IsDead = true;
+            _world.At(TimeSpan.FromMilliseconds(1_400 + _world.Random(1_500)), () => Declare(silo));
+        }
+    }
+
+    /// <summary>SIGSTOP: if it lasts, it is declared dead, wakes up among the living and ends itself when it has heard.</summary>
+    public void Pause(ModelNode silo, TimeSpan duration)
+    {
+        silo.PausedUntil = _world.Now + duration;
+        _world.Trace($"silo {_silos.IndexOf(silo)} is paused for {duration}");
+        var seen = TimeSpan.FromSeconds(6);
+        if (duration > seen)
+        {
+            _world.HadTwoActivations = true;
+            _world.At(seen, () => Declare(silo));
+            _world.At(silo, duration + TimeSpan.FromMilliseconds(_world.Random(1_500)), () => Kill(silo));
+        }
+    }
+
+    /// <summary>The directory lets a second activation begin; one of them ends after a while.</summary>
+    public void Split()
+    {
+        if (_registered.Count == 1 && _silos.FirstOrDefault(silo => !silo.IsDead && silo != _registered[0].Silo) is { } other)
+        {
+            _world.Trace($"split");
+            _world.HadTwoActivations = true;
+            _registered.Add(Activate(other));
+            _world.At(TimeSpan.FromMilliseconds(_world.Random(6_000)), () =>
+            {
+                if (_registered.Count > 1)
+                {
+                    Deactivate(_registered[_world.Random(_registered.Count)]);
+                }
+            });
+        }
+    }
+
+    /// <summary>An activation is collected or moved.</summary>
+    public void DeactivateAny()
+    {
+        if (_registered.Count > 0)
+        {
+            Deactivate(_registered[_world.Random(_registered.Count)]);
+        }
+    }
+
+    /// <summary>Says how a frontend is reached; answers with a name for the set of silos.</summary>
+    public Task<long> AnnounceAsync(ModelHistoryFrontend frontend) => _world.Call(frontend.Node, _directory, () =>
+    {
+        _announced.Add(frontend.Epoch);
+        return new ValueTask<long>(_set);
+    });
+
+    private ModelHistoryActivation Route()
+    {
+        if (_registered.Count == 0)
+        {
+            var living = _silos.Where(silo => !silo.IsDead).ToList();
+            _registered.Add(Activate(living[_world.Random(living.Count)]));
+        }
+
+        return _registered[_world.Random(_registered.Count)];
+    }
+
+    private ModelHistoryActivation Activate(ModelNode silo) => new(_world, silo, () => LiveAsync(silo), Deactivate);
+
+    private void Deactivate(ModelHistoryActivation activation)
+    {
+        if (activation.Stopping is null)
+        {
+            _world.Trace($"activation {activation.Number} is deactivated");
+            activation.Stop(() => _registered.Remove(activation));
+        }
+    }
+
+    private void Declare(ModelNode silo)
+    {
+        if (_silos.Remove(silo))
+        {
+            _world.Trace($"a silo is declared dead");
+            _registered.RemoveAll(activation => activation.Silo == silo);
+            _silos.Add(new());
+            _set++;
+            if (_world.Chance(50))
+            {
+                _announced.Clear(); // the directory was on it
+            }
+        }
+    }
+
+    private Task<LiveFrontends> LiveAsync(ModelNode silo) => _world.Call(silo, _directory, () =>
+    {
+        var live = _world.Frontends.Where(frontend => frontend.HasLease).ToList();
+        return new ValueTask<LiveFrontends>(new LiveFrontends(
+            [.. live.Where(frontend => _announced.Contains(frontend.Epoch)).Select(frontend => frontend.AddressFor(silo))],
+            [.. live.Where(frontend => !_announced.Contains(frontend.Epoch)).Select(frontend => frontend.Epoch)]));
+    });
+}
+
+/// <summary>An activation of the channel's grain on a silo.</summary>
+internal sealed class ModelHistoryActivation
+{
+    private static int _count;
+
+    private readonly HistoryWorld _world;
+
+    public ModelHistoryActivation(
+        HistoryWorld world, ModelNode silo, Func<Task<LiveFrontends>> live, Action<ModelHistoryActivation> deactivate)
+    {
+        (_world, Silo) = (world, silo);
+        Channel = new(HistoryWorld.Channel, world.Store.For(silo), world.Settings, _ => live(), new ModelClock(world, silo))
+        {
+            OnFailure = (_, _) => { },
+            OnFenced = () => deactivate(this),
+        };
+        world.Trace($"activation {Number} begins");
+    }
+
+    public int Number { get; } = Interlocked.Increment(ref _count);
+
+    public ModelNode Silo { get; }
+
+    public HistoryChannel Channel { get; }
+
+    /// <summary>Given once it is being deactivated; completes when it has ended.</summary>
+    public Task? Stopping { get; private set; }
+
+    public void Stop(Action stopped)
+    {
+        Stopping = StopAsync();
+
+        async Task StopAsync()
+        {
+            var idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _world.At(Silo, TimeSpan.FromMilliseconds(1), idle.SetResult);
+            await idle.Task;
+            await Channel.StopAsync(CancellationToken.None);
+            stopped();
+        }
+    }
+}
+
+/// <summary>A frontend's observer as a silo reaches it.</summary>
+internal sealed class ModelObserver(HistoryWorld world, ModelNode silo, ModelHistoryFrontend frontend) : IFrontendObserver
+{
+    public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) =>
+        new(world.Call(silo, frontend.Node, () => new ValueTask<DeliveryAnswer>(frontend.Deliver(delivery))));
+
+    public ValueTask<PresenceReport?> ReportPresence(string place) => throw new NotSupportedException();
+
+    public ValueTask PresenceChanged(string place, PresenceState state) => throw new NotSupportedException();
+}
