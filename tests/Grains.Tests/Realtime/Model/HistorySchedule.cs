@@ -61,7 +61,7 @@ internal static class HistorySchedule
         var frontends = world.Living;
         var frontend = frontends[world.Random(frontends.Count)];
         var client = clients[world.Random(clients.Count)];
-        var silo = world.Silos.All[world.Random(world.Silos.All.Count)];
+        var silo = world.Silos.All.Count > 0 ? world.Silos.All[world.Random(world.Silos.All.Count)] : new ModelNode();
         switch (kind)
         {
             case < 38: frontend.Publish(Say(world, said)); break;
@@ -71,7 +71,7 @@ internal static class HistorySchedule
             case < 75: if (forgets) { world.Store.Sweep(world.Random(world.Random(6) == 0 ? 100 : 4)); } break;
             case < 79: world.Silos.Kill(silo); break;
             case < 82: world.Silos.Pause(silo, TimeSpan.FromMilliseconds(world.Random(10_000))); break;
-            case < 86: world.Silos.Split(); break;
+            case < 86: world.Silos.Evict(silo); break;
             case < 90: world.Silos.DeactivateAny(); break;
             case < 93: Restart(frontend, world); break;
             case < 96: frontend.Node.PausedUntil = world.Now + TimeSpan.FromMilliseconds(world.Random(5_000)); break;

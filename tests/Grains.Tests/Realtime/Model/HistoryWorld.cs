@@ -163,6 +163,10 @@ internal sealed class HistoryWorld : SynchronizationContext
 /// <summary>A process.</summary>
 internal sealed class ModelNode
 {
+    private static int _count;
+
+    public int Number { get; } = Interlocked.Increment(ref _count);
+
     public bool IsDead { get; set; }
 
     /// <summary>Until then it does nothing.</summary>

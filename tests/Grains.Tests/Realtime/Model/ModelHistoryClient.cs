@@ -16,6 +16,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
     private HistoryPosition? _jumped; // the first message past a gap that the answer to Resume must explain
     private ModelConnection? _connection;
     private bool _isJoining;
+    private bool _isReloaded; // unasked, while the answer to Resume was awaited: it goes on from there
 
     public int Number => number;
 
@@ -54,6 +55,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
         if (id == ModelHistoryFrontend.Reload)
         {
             world.Judge.SeeReload(this);
+            _isReloaded = true;
         }
         else
         {
@@ -78,7 +80,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
     private async Task FollowAsync(ModelConnection connection)
     {
         var after = _last;
-        (_isJoining, _jumped) = (true, null);
+        (_isJoining, _isReloaded, _jumped) = (true, false, null);
         HistoryPosition? first = null;
         connection.OnFirst = position => first = position;
         try
@@ -94,6 +96,11 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
             if (!isComplete)
             {
                 world.Judge.SeeReload(this);
+            }
+
+            if (_isReloaded)
+            {
+                return;
             }
 
             // Messages may have come before the answer; they must have begun where the answer says.

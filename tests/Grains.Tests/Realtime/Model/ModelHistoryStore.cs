@@ -72,8 +72,8 @@ internal sealed class ModelHistoryStore(HistoryWorld world)
         return numbers;
     }
 
-    private IReadOnlyList<KeptMessage> Read(long after) =>
-        [.. _messages.Where(kept => kept.Key > after).Take(1 + _world.Random(4)).Select(kept => new KeptMessage(kept.Key, kept.Value.Message))];
+    private IReadOnlyList<KeptMessage> Read(long epoch, long after) =>
+        _row?.Epoch != epoch ? [] : [.. _messages.Where(kept => kept.Key > after).Take(1 + _world.Random(4)).Select(kept => new KeptMessage(kept.Key, kept.Value.Message))];
 
     private KeptChannel? Trim(long messagesMax)
     {
@@ -111,7 +111,8 @@ internal sealed class ModelHistoryStore(HistoryWorld world)
             return numbers;
         });
 
-        public ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long after) => Execute(() => store.Read(after));
+        public ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long epoch, long after) =>
+            Execute(() => store.Read(epoch, after));
 
         public ValueTask<KeptChannel?> TrimAsync(string channel, long messagesMax, long bytesMax) =>
             Execute(() => store.Trim(messagesMax));
