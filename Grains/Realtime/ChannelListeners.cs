@@ -16,9 +16,6 @@ internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFront
     private readonly long _activatedAt = clock.GetTimestamp();
     private bool _knowsAll;
 
-    /// <summary>The run of numbers that is sent at the moment.</summary>
-    public required Func<long> Epoch { get; init; }
-
     /// <summary>Told of every call to a frontend (its lease) that failed.</summary>
     public required Action<Exception, long> OnFailure { get; init; }
 
@@ -89,7 +86,7 @@ internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFront
     {
         if (!_senders.TryGetValue(frontend.Epoch, out var sender))
         {
-            sender = new(channel, Epoch, frontend, IsAliveAsync, clock, error => OnFailure(error, frontend.Epoch))
+            sender = new(channel, frontend, IsAliveAsync, clock, error => OnFailure(error, frontend.Epoch))
             {
                 OnGone = Forget,
                 CatchUp = CatchUp,

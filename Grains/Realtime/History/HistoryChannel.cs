@@ -43,7 +43,6 @@ internal sealed class HistoryChannel
         (_name, _store, _settings) = (name, store, settings);
         _listeners = new(name, liveSince, clock)
         {
-            Epoch = () => _sent.Epoch,
             CatchUp = CatchUpAsync,
             OnFailure = (error, frontend) => OnFailure!(error, frontend),
         };
@@ -70,7 +69,7 @@ internal sealed class HistoryChannel
         var sent = _sent; // all that comes after this is sent to the listener
         if (known is { } has && has != sent && sent.Number > 0)
         {
-            _ = sender.Send([await LastAsync()]); // it will find what is missing before this one
+            _ = sender.Send(sent.Epoch, [await MessageAtAsync(sent)]); // it will find what is missing before this one
         }
 
         return sent;
@@ -110,7 +109,7 @@ internal sealed class HistoryChannel
             return new(end, [], IsLost: true);
         }
 
-        var messages = _tail.After(after.Number) ?? await ReadStoredAsync(after.Number, end.Number);
+        var messages = _tail.After(after.Number) ?? await ReadStoredAsync(after.Number, end);
         return messages is [var first, ..] && first.Number == after.Number + 1
             ? new(end, messages, IsLost: false)
             : new(end, [], IsLost: true);
@@ -202,7 +201,7 @@ internal sealed class HistoryChannel
                 listener.Skip();
             }
 
-            _ = listener.Send(messages);
+            _ = listener.Send(epoch, messages);
         }
     }
 
@@ -240,7 +239,7 @@ internal sealed class HistoryChannel
 
         while (_sent.Number < row.LastNumber)
         {
-            var messages = await ReadStoredAsync(_sent.Number, row.LastNumber);
+            var messages = await ReadStoredAsync(_sent.Number, new(row.Epoch, row.LastNumber));
             if (messages.Count == 0)
             {
                 _sent = new(row.Epoch, row.LastNumber); // too old already
@@ -251,22 +250,22 @@ internal sealed class HistoryChannel
         }
     }
 
-    private async Task<(IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUpAsync(HistoryPosition known)
+    private async Task<(long Epoch, IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUpAsync(HistoryPosition known)
     {
         var page = await Read(known);
-        return page.IsLost ? ([await LastAsync()], true) : (page.Messages, false);
+        return page.IsLost ? (page.End.Epoch, [await MessageAtAsync(page.End)], true) : (page.End.Epoch, page.Messages, false);
     }
 
-    private async Task<NumberedMessage> LastAsync()
+    private async Task<NumberedMessage> MessageAtAsync(HistoryPosition last)
     {
-        var number = _sent.Number;
-        return (_tail.After(number - 1) ?? await ReadStoredAsync(number - 1, number)) is [.., var last]
-            ? last
+        var inMemory = last.Epoch == _sent.Epoch ? _tail.After(last.Number - 1) : null;
+        return (inMemory ?? await ReadStoredAsync(last.Number - 1, last)) is [var message, ..] && message.Number == last.Number
+            ? message
             : throw new UnavailableException($"Channel {_name}: its last message has just become too old.");
     }
 
-    private async Task<IReadOnlyList<NumberedMessage>> ReadStoredAsync(long after, long last) =>
-        [.. (await _store.ReadAsync(_name, after)).Where(kept => kept.Number <= last).Select(kept => Numbered(kept.Number, kept.Message))];
+    private async Task<IReadOnlyList<NumberedMessage>> ReadStoredAsync(long after, HistoryPosition last) =>
+        [.. (await _store.ReadAsync(_name, last.Epoch, after)).Where(kept => kept.Number <= last.Number).Select(kept => Numbered(kept.Number, kept.Message))];
 
     private async Task TrimAsync()
     {
