@@ -122,7 +122,7 @@ internal static class HistorySchedule
             return "something is still being published";
         }
 
-        if (FindBehind(clients, world.Judge.Last) is { } behind)
+        if (FindBehind(clients, world.Store.End?.Epoch == world.Judge.Last.Epoch ? world.Judge.Last : default) is { } behind)
         {
             return behind;
         }

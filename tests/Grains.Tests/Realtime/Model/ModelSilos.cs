@@ -29,7 +29,7 @@ internal sealed class ModelSilos
         {
             if (at!.Stopping is not { } stopping)
             {
-                return await call(at);
+                return await at.RunAsync(call);
             }
 
             if (_registered.Contains(at))
@@ -169,6 +169,7 @@ internal sealed class ModelHistoryActivation
     private static int _count;
 
     private readonly HistoryWorld _world;
+    private int _running;
 
     public ModelHistoryActivation(
         HistoryWorld world, ModelNode silo, Func<Task<LiveFrontends>> live, Action<ModelHistoryActivation> deactivate)
@@ -191,15 +192,31 @@ internal sealed class ModelHistoryActivation
     /// <summary>Given once it is being deactivated; completes when it has ended.</summary>
     public Task? Stopping { get; private set; }
 
+    public async ValueTask<T> RunAsync<T>(Func<ModelHistoryActivation, ValueTask<T>> call)
+    {
+        _running++;
+        try
+        {
+            return await call(this);
+        }
+        finally
+        {
+            _running--;
+        }
+    }
+
+    /// <summary>Ends it when no call is under way, as Orleans does.</summary>
     public void Stop(Action stopped)
     {
         Stopping = StopAsync();
 
         async Task StopAsync()
         {
-            var idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _world.At(Silo, TimeSpan.FromMilliseconds(1), idle.SetResult);
-            await idle.Task;
+            do
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(5), new ModelClock(_world, Silo));
+            }
+            while (_running > 0);
             await Channel.StopAsync(CancellationToken.None);
             stopped();
         }
