@@ -31,9 +31,10 @@ internal sealed class HistoryJudge(HistoryWorld world)
 
     public void SeeHeard(ModelHistoryClient client, HistoryPosition position, string id) => Name(position, id);
 
-    public void SeeReload(ModelHistoryClient client)
+    public void SeeReload(ModelHistoryClient client, HistoryPosition position)
     {
-        if (!world.Store.HasForgotten && !world.HadTwoActivations)
+        // A frontend that has seen the channel empty knows no epoch yet, and can't tell a client that is ahead of it from a stranger.
+        if (!world.Store.HasForgotten && !world.HadTwoActivations && position != default)
         {
             world.Say($"client {client.Number} was told to reload although everything is kept");
         }

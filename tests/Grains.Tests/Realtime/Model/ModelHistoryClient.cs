@@ -13,7 +13,7 @@ namespace Grains.Tests.Realtime.Model;
 internal sealed class ModelHistoryClient(HistoryWorld world, int number)
 {
     private HistoryPosition? _last;
-    private HistoryPosition? _jumped; // the first message past a gap that the answer to Resume must explain
+    private HistoryPosition? _jumped; // the first message that isn't the next one: the answer to Resume must explain it
     private ModelConnection? _connection;
     private bool _isJoining;
     private bool _isReloaded; // unasked, while the answer to Resume was awaited: it goes on from there
@@ -54,7 +54,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
         world.Trace($"      client {number} hears {position} {id}");
         if (id == ModelHistoryFrontend.Reload)
         {
-            world.Judge.SeeReload(this);
+            world.Judge.SeeReload(this, position);
             _isReloaded = true;
         }
         else
@@ -62,7 +62,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
             world.Judge.SeeHeard(this, position, id);
             if (_last is { } last && !IsNext(last, position))
             {
-                if (!_isJoining || _jumped is not null || (position.Epoch == last.Epoch && position.Number <= last.Number))
+                if (!_isJoining || _jumped is not null)
                 {
                     world.Say($"client {number} had {last} and was handed {position}");
                 }
@@ -95,7 +95,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
             _isJoining = false;
             if (!isComplete)
             {
-                world.Judge.SeeReload(this);
+                world.Judge.SeeReload(this, at);
             }
 
             if (_isReloaded)
@@ -114,7 +114,7 @@ internal sealed class ModelHistoryClient(HistoryWorld world, int number)
             {
                 _last = at;
             }
-            else if (begins is null && _last != at && !(_last!.Value.Epoch == at.Epoch && _last.Value.Number > at.Number))
+            else if (begins is null && at != default && _last != at && !(_last!.Value.Epoch == at.Epoch && _last.Value.Number > at.Number))
             {
                 world.Say($"client {number} had {after}, was handed up to {_last} and told that it had everything up to {at}");
             }
