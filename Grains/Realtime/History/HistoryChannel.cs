@@ -34,6 +34,7 @@ internal sealed class HistoryChannel
     private readonly string _name;
     private Task _writing = Task.CompletedTask;
     private Task? _opening;
+    private bool _isOpen; // once: what is found later was stored meanwhile
     private KeptChannel? _row; // null while there is none
     private HistoryPosition _sent; // up to here listeners were sent everything
 
@@ -217,8 +218,9 @@ internal sealed class HistoryChannel
 
     private async Task OpenAsync()
     {
-        var isFirst = _sent == default;
+        var isFirst = !_isOpen;
         _row = await _store.FindAsync(_name);
+        _isOpen = true;
         if (_row is not { LastNumber: > 0 } row)
         {
             return;
