@@ -14,8 +14,8 @@ namespace Marketplace.Grains.Realtime.History;
 //      anything later, upon which it is sent what lies in between, from memory or from the table.
 //   4. A frontend learns that it lacks something even if nothing more is said. What can keep it from hearing of a stored message
 //      is the death of the silo whose activation stored it: then the set of silos changes, and each frontend says Listen again with
-//      the number that it has (FrontendLink). A slow or unreachable frontend is called until it took everything or its lease
-//      ended, and with its lease all of its connections end.
+//      the number that it has (FrontendLink), upon which the activation that lives looks at the row again. A slow or unreachable
+//      frontend is called until it took everything or its lease ended, and with its lease all of its connections end.
 //   5. A client that comes back does by itself what a frontend does: it says the last number that it has, and gets the rest. Live
 //      messages wait behind that rest (WebFrontend/Realtime/History). Whoever asks for something that is kept no longer is told so.
 //
@@ -65,6 +65,13 @@ internal sealed class HistoryChannel
 
     public async ValueTask<HistoryPosition> Listen(FrontendAddress listener, long change, HistoryPosition? known)
     {
+        if (known is not null && _writing.IsCompleted) // a write under way finds out by the fence
+        {
+            // Another activation may have stored something and died before it was sent, which is why this is said again.
+            _opening = null;
+            _writing = WriteAsync();
+        }
+
         await EnsureOpenAsync();
         var sender = _listeners.Listen(listener, change);
         var sent = _sent; // all that comes after this is sent to the listener
@@ -118,6 +125,8 @@ internal sealed class HistoryChannel
 
     private async Task WriteAsync()
     {
+        await EnsureOpenAsync()
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         while (_waiting.Count > 0)
         {
             var batch = NextBatch();
