@@ -169,7 +169,11 @@ internal sealed class HistoryChannel
             if (await _store.AppendAsync(new(_name, _row.Epoch, _row.LastNumber, items)) is { } numbers)
             {
                 var epoch = _row.Epoch;
-                Accept(items, numbers);
+                if (!TryAccept(items, numbers))
+                {
+                    await SendLastAgainAsync();
+                }
+
                 return (epoch, numbers);
             }
 
@@ -181,7 +185,8 @@ internal sealed class HistoryChannel
         throw new UnavailableException($"Channel {_name}: other activations append to it.");
     }
 
-    private void Accept(IReadOnlyList<HistoryItem> items, IReadOnlyDictionary<string, long> numbers)
+    /// <summary>Sends what was added; false if nothing was.</summary>
+    private bool TryAccept(IReadOnlyList<HistoryItem> items, IReadOnlyDictionary<string, long> numbers)
     {
         var row = _row!;
         var added = items.Where(item => numbers[item.Id] > row.LastNumber).Select(item => Numbered(numbers[item.Id], item.Message)).ToArray();
@@ -193,6 +198,19 @@ internal sealed class HistoryChannel
                 Bytes = row.Bytes + added.Sum(message => ((HistoryMessage)message.Message).Arguments.Length),
             };
             Send(row.Epoch, added);
+        }
+
+        return added.Length > 0;
+    }
+
+    /// <summary>An earlier activation stored it and may have ended before it knew, and so before anybody was told.</summary>
+    private async Task SendLastAgainAsync()
+    {
+        var sent = _sent;
+        var last = await MessageAtAsync(sent);
+        foreach (var listener in _listeners.All)
+        {
+            _ = listener.Send(sent.Epoch, [last]);
         }
     }
 
