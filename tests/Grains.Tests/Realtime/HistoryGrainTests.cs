@@ -61,7 +61,7 @@ public sealed class HistoryGrainTests(ChannelCluster cluster) : IClassFixture<Ch
         frontend.IsDeaf = false;
         await AppendAsync(frontend, Item("z"));
 
-        await Eventually.TrueAsync(() => frontend.Has.Count == 302);
+        await Eventually.TrueAsync(() => frontend.Has.Contains("z"));
         Assert.Equal(["a", .. Enumerable.Range(0, 300).Select(i => $"m{i}"), "z"], frontend.Has);
     }
 
