@@ -22,6 +22,9 @@ internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFront
     /// <summary>Where a frontend gets what it lacks; null if the channel keeps nothing.</summary>
     public CatchUp? CatchUp { get; init; }
 
+    /// <summary>Told, when the grain ends, of a frontend that hasn't taken everything and its change.</summary>
+    public Action<FrontendAddress, long>? OnUnfinished { get; init; }
+
     /// <summary>A copy: senders come and go while their answers are awaited.</summary>
     public IReadOnlyList<FrontendSender> All => [.. _senders.Values];
 
@@ -78,6 +81,11 @@ internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFront
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         foreach (var sender in _senders.Values)
         {
+            if (sender.Backlog > 0)
+            {
+                OnUnfinished?.Invoke(sender.Frontend, sender.Change);
+            }
+
             sender.Stop(new UnavailableException($"Channel {channel} is moving."));
         }
     }

@@ -45,6 +45,8 @@ internal sealed class FrontendSender(
 
     public long Epoch => frontend.Epoch;
 
+    public FrontendAddress Frontend => frontend;
+
     /// <summary>
     /// Queues messages of one of the channel's epochs. Completes with the frontend's claims once it has taken them, or with null when it turned out not to
     /// listen or not to live.

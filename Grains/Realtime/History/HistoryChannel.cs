@@ -15,7 +15,8 @@ namespace Marketplace.Grains.Realtime.History;
 //   4. A frontend learns that it lacks something even if nothing more is said. What can keep it from hearing of a stored message
 //      is the death of the silo whose activation stored it: then the set of silos changes, and each frontend says Listen again with
 //      the number that it has (FrontendLink), upon which the activation that lives looks at the row again. A slow or unreachable
-//      frontend is called until it took everything or its lease ended, and with its lease all of its connections end.
+//      frontend is called until it took everything or its lease ended, and with its lease all of its connections end; an activation that
+//      ends before that hands the frontend to the next one.
 //   5. A client that comes back does by itself what a frontend does: it says the last number that it has, and gets the rest. Live
 //      messages wait behind that rest (WebFrontend/Realtime/History). Whoever asks for something that is kept no longer is told so.
 //
@@ -46,6 +47,7 @@ internal sealed class HistoryChannel
         {
             CatchUp = CatchUpAsync,
             OnFailure = (error, frontend) => OnFailure!(error, frontend),
+            OnUnfinished = (frontend, change) => OnUnfinished!(frontend, change),
         };
     }
 
@@ -54,6 +56,12 @@ internal sealed class HistoryChannel
 
     /// <summary>Told when another activation has appended something: one of the two should end.</summary>
     public required Action OnFenced { get; init; }
+
+    /// <summary>
+    /// Told, when this ends, of a frontend that hasn't taken everything, and its change. Nothing else would tell the frontend before
+    /// the next message: the next activation must be told that it listens and may lack something.
+    /// </summary>
+    public required Action<FrontendAddress, long> OnUnfinished { get; init; }
 
     /// <summary>Waits a while until what was accepted is stored and handed over.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)

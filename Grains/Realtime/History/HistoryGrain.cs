@@ -31,6 +31,7 @@ internal sealed partial class HistoryGrain : Grain, IHistoryGrain
                 LogFenced(name);
                 DeactivateOnIdle();
             },
+            OnUnfinished = (frontend, change) => HandOverAsync(name, frontend, change).Ignore(),
         };
     }
 
@@ -49,6 +50,10 @@ internal sealed partial class HistoryGrain : Grain, IHistoryGrain
     public ValueTask<IReadOnlyList<HistoryPosition>> Append(IReadOnlyList<HistoryItem> items) => _channel.Append(items);
 
     public ValueTask<HistoryPage> Read(HistoryPosition after) => _channel.Read(after);
+
+    /// <summary>Not awaited: it reaches the next activation once this one has ended. If its silo ends too, frontends listen anew.</summary>
+    private async Task HandOverAsync(string name, FrontendAddress frontend, long change) =>
+        await GrainFactory.GetGrain<IHistoryGrain>(name).Listen(frontend, change, default(HistoryPosition));
 
     [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} not reached; trying again while its lease lives")]
     private partial void LogFailure(Exception error, string channel, long epoch);

@@ -1,6 +1,8 @@
 using Marketplace.Grains.Realtime.History;
 using Marketplace.Realtime;
+using Marketplace.Realtime.History;
 using Marketplace.Realtime.Presence;
+using Marketplace.Trouble;
 
 namespace Grains.Tests.Realtime.Model;
 
@@ -136,7 +138,31 @@ internal sealed class ModelSilos
         if (activation.Stopping is null)
         {
             _world.Trace($"activation {activation.Number} is deactivated");
-            activation.Stop(() => _registered.Remove(activation));
+            activation.Stop(unfinished =>
+            {
+                _registered.Remove(activation);
+                foreach (var (frontend, change) in unfinished)
+                {
+                    _ = HandOverAsync(frontend, change);
+                }
+            });
+        }
+    }
+
+    /// <summary>Messages between living silos aren't lost; one that dies with its target is made up for by the set of silos.</summary>
+    private async Task HandOverAsync(FrontendAddress frontend, long change)
+    {
+        if (Route() is { Stopping: null, Silo.IsDead: false } next)
+        {
+            try
+            {
+                await next.RunAsync(at => at.Channel.Listen(
+                    ((ModelObserver)frontend.Observer).Frontend.AddressFor(at.Silo), change, default(HistoryPosition)));
+            }
+            catch (Exception error) when (error is TimeoutException or UnavailableException)
+            {
+                _world.At(next.Silo, TimeSpan.FromMilliseconds(200), () => _ = HandOverAsync(frontend, change));
+            }
         }
     }
 
@@ -169,6 +195,7 @@ internal sealed class ModelHistoryActivation
     private static int _count;
 
     private readonly HistoryWorld _world;
+    private readonly List<(FrontendAddress Frontend, long Change)> _unfinished = [];
     private int _running;
 
     public ModelHistoryActivation(
@@ -179,6 +206,7 @@ internal sealed class ModelHistoryActivation
         {
             OnFailure = (_, _) => { },
             OnFenced = () => deactivate(this),
+            OnUnfinished = (frontend, change) => _unfinished.Add((frontend, change)),
         };
         world.Trace($"activation {Number} begins on silo {silo.Number}");
     }
@@ -206,7 +234,7 @@ internal sealed class ModelHistoryActivation
     }
 
     /// <summary>Ends it when no call is under way, as Orleans does.</summary>
-    public void Stop(Action stopped)
+    public void Stop(Action<IReadOnlyList<(FrontendAddress Frontend, long Change)>> stopped)
     {
         Stopping = StopAsync();
 
@@ -218,7 +246,7 @@ internal sealed class ModelHistoryActivation
             }
             while (_running > 0);
             await Channel.StopAsync(CancellationToken.None);
-            stopped();
+            stopped(_unfinished);
         }
     }
 }
@@ -226,6 +254,8 @@ internal sealed class ModelHistoryActivation
 /// <summary>A frontend's observer as a silo reaches it.</summary>
 internal sealed class ModelObserver(HistoryWorld world, ModelNode silo, ModelHistoryFrontend frontend) : IFrontendObserver
 {
+    public ModelHistoryFrontend Frontend => frontend;
+
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) =>
         new(world.Call(silo, frontend.Node, () => new ValueTask<DeliveryAnswer>(frontend.Deliver(delivery))));
 
