@@ -29,15 +29,15 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
     private readonly ILogger<ChannelGrain> _logger;
     private readonly ChannelListeners _listeners;
     private readonly Publishers _publishers = new(RealtimeLimits.PublishersMax);
+    private readonly long _epoch;
     private long _number;
 
     public ChannelGrain(IGrainContext context, FrontendDirectory directory, TimeProvider clock, ILogger<ChannelGrain> logger)
     {
         (_clock, _logger, Name) = (clock, logger, context.GrainId.Key.ToString()!);
-        var epoch = clock.GetUtcNow().Ticks; // a fresh name per activation is all that is asked of it
-        _listeners = new(Name, directory, clock)
+        _epoch = clock.GetUtcNow().Ticks; // a fresh name per activation is all that is asked of it
+        _listeners = new(Name, directory.GetSinceAsync, clock)
         {
-            Epoch = () => epoch,
             OnFailure = (error, frontend) => LogFailure(error, Name, frontend),
         };
     }
@@ -77,7 +77,7 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
 
         var messages = batch.Items
             .Select(item => new NumberedMessage(++_number, batch.Publisher, item.Sequence, item.Message)).ToArray();
-        var taken = listeners.Select(listener => listener.Send(messages)).ToArray();
+        var taken = listeners.Select(listener => listener.Send(_epoch, messages)).ToArray();
         var outcome = OutcomeAsync(batch.Items.Count, taken);
         _publishers.Remember(batch, outcome);
         return await outcome;

@@ -7,20 +7,23 @@ namespace Marketplace.Grains.Realtime;
 /// The frontends that may listen to one channel, each with its sender. Kept in memory only; how that survives a silo's death is
 /// told in ChannelGrain.cs. Runs on its grain's scheduler, so it needs no lock.
 /// </summary>
-internal sealed class ChannelListeners(string channel, FrontendDirectory directory, TimeProvider clock)
+/// <param name="channel">The channel's name.</param>
+/// <param name="liveSince">The living frontends as they were at a timestamp of the clock or later.</param>
+/// <param name="clock">The clock.</param>
+internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFrontends>> liveSince, TimeProvider clock)
 {
     private readonly Dictionary<long, FrontendSender> _senders = [];
     private readonly long _activatedAt = clock.GetTimestamp();
     private bool _knowsAll;
-
-    /// <summary>The run of numbers that is sent at the moment.</summary>
-    public required Func<long> Epoch { get; init; }
 
     /// <summary>Told of every call to a frontend (its lease) that failed.</summary>
     public required Action<Exception, long> OnFailure { get; init; }
 
     /// <summary>Where a frontend gets what it lacks; null if the channel keeps nothing.</summary>
     public CatchUp? CatchUp { get; init; }
+
+    /// <summary>Told, when the grain ends, of a frontend that hasn't taken everything and its change.</summary>
+    public Action<FrontendAddress, long>? OnUnfinished { get; init; }
 
     /// <summary>A copy: senders come and go while their answers are awaited.</summary>
     public IReadOnlyList<FrontendSender> All => [.. _senders.Values];
@@ -48,7 +51,7 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
         var startedAt = clock.GetTimestamp();
         for (var since = _activatedAt; !_knowsAll; since = clock.GetTimestamp())
         {
-            var live = await directory.GetSinceAsync(since);
+            var live = await liveSince(since);
             if (live.Unannounced.Count == 0)
             {
                 foreach (var frontend in live.Frontends)
@@ -78,6 +81,11 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         foreach (var sender in _senders.Values)
         {
+            if (sender.Backlog > 0)
+            {
+                OnUnfinished?.Invoke(sender.Frontend, sender.Change);
+            }
+
             sender.Stop(new UnavailableException($"Channel {channel} is moving."));
         }
     }
@@ -86,7 +94,7 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
     {
         if (!_senders.TryGetValue(frontend.Epoch, out var sender))
         {
-            sender = new(channel, Epoch, frontend, IsAliveAsync, clock, error => OnFailure(error, frontend.Epoch))
+            sender = new(channel, frontend, IsAliveAsync, clock, error => OnFailure(error, frontend.Epoch))
             {
                 OnGone = Forget,
                 CatchUp = CatchUp,
@@ -106,5 +114,5 @@ internal sealed class ChannelListeners(string channel, FrontendDirectory directo
     }
 
     private async Task<bool> IsAliveAsync(long epoch) =>
-        (await directory.GetSinceAsync(clock.GetTimestamp())).IsAlive(epoch);
+        (await liveSince(clock.GetTimestamp())).IsAlive(epoch);
 }

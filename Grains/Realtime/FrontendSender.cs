@@ -7,21 +7,19 @@ namespace Marketplace.Grains.Realtime;
 /// What a frontend lacks, given the last message that it has: as much as goes into one call, or, when history no longer reaches
 /// back to it, where to go on from.
 /// </summary>
-internal delegate Task<(IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUp(HistoryPosition known);
+internal delegate Task<(long Epoch, IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUp(HistoryPosition known);
 
 /// <summary>
 /// Carries one channel's messages to one frontend: one call in flight, in order, tried again until the frontend took them or
 /// its lease ended. Runs on its grain's scheduler, so it needs no lock.
 /// </summary>
 /// <param name="channel">The channel's name.</param>
-/// <param name="channelEpoch">The channel's epoch at the moment.</param>
 /// <param name="frontend">Whom to call.</param>
 /// <param name="isAlive">Whether a lease still lives; may throw when that can't be found out.</param>
 /// <param name="clock">The clock.</param>
 /// <param name="onFailure">Told of every call that failed.</param>
 internal sealed class FrontendSender(
     string channel,
-    Func<long> channelEpoch,
     FrontendAddress frontend,
     Func<long, Task<bool>> isAlive,
     TimeProvider clock,
@@ -47,13 +45,15 @@ internal sealed class FrontendSender(
 
     public long Epoch => frontend.Epoch;
 
+    public FrontendAddress Frontend => frontend;
+
     /// <summary>
-    /// Queues messages. Completes with the frontend's claims once it has taken them, or with null when it turned out not to
+    /// Queues messages of one of the channel's epochs. Completes with the frontend's claims once it has taken them, or with null when it turned out not to
     /// listen or not to live.
     /// </summary>
-    public Task<IReadOnlyList<bool>?> Send(IReadOnlyList<NumberedMessage> messages)
+    public Task<IReadOnlyList<bool>?> Send(long channelEpoch, IReadOnlyList<NumberedMessage> messages)
     {
-        var waiting = new Waiting(messages, new(TaskCreationOptions.RunContinuationsAsynchronously));
+        var waiting = new Waiting(channelEpoch, messages, new(TaskCreationOptions.RunContinuationsAsynchronously));
         _queue.Enqueue(waiting);
         Backlog += messages.Count;
         if (Running.IsCompleted)
@@ -130,7 +130,7 @@ internal sealed class FrontendSender(
         foreach (var waiting in _queue)
         {
             count += waiting.Messages.Count;
-            if (batch.Count > 0 && count > RealtimeLimits.DeliveryMessagesMax)
+            if (batch.Count > 0 && (count > RealtimeLimits.DeliveryMessagesMax || waiting.ChannelEpoch != batch[0].ChannelEpoch))
             {
                 break;
             }
@@ -145,7 +145,7 @@ internal sealed class FrontendSender(
     {
         try
         {
-            return await DeliverAsync(batch.Count == 1 ? batch[0].Messages : [.. batch.SelectMany(waiting => waiting.Messages)]);
+            return await DeliverAsync(batch[0].ChannelEpoch, batch.Count == 1 ? batch[0].Messages : [.. batch.SelectMany(waiting => waiting.Messages)]);
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
@@ -154,16 +154,17 @@ internal sealed class FrontendSender(
         }
     }
 
-    private ValueTask<DeliveryAnswer> DeliverAsync(IReadOnlyList<NumberedMessage> messages, bool isAfterLoss = false) =>
-        frontend.Observer.Deliver(new(channel, frontend.Epoch, channelEpoch(), messages, isAfterLoss));
+    private ValueTask<DeliveryAnswer> DeliverAsync(
+        long channelEpoch, IReadOnlyList<NumberedMessage> messages, bool isAfterLoss = false) =>
+        frontend.Observer.Deliver(new(channel, frontend.Epoch, channelEpoch, messages, isAfterLoss));
 
     /// <summary>Sends some of what the frontend lacks; the batch is tried again after it, and tells whether it was all.</summary>
     private async Task<bool> TryCatchUpAsync(HistoryPosition known)
     {
         try
         {
-            var (messages, isLost) = await CatchUp!(known);
-            return messages.Count == 0 || (await DeliverAsync(messages, isLost)).Verdict is DeliveryVerdict.Taken;
+            var (epoch, messages, isLost) = await CatchUp!(known);
+            return messages.Count == 0 || (await DeliverAsync(epoch, messages, isLost)).Verdict is DeliveryVerdict.Taken;
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
@@ -207,5 +208,6 @@ internal sealed class FrontendSender(
         OnGone(this);
     }
 
-    private sealed record Waiting(IReadOnlyList<NumberedMessage> Messages, TaskCompletionSource<IReadOnlyList<bool>?> Taken);
+    private sealed record Waiting(
+        long ChannelEpoch, IReadOnlyList<NumberedMessage> Messages, TaskCompletionSource<IReadOnlyList<bool>?> Taken);
 }

@@ -7,7 +7,7 @@ namespace Marketplace.WebFrontend.Realtime;
 /// A connection of this frontend. Nobody waits for its reader: while that keeps up, a message goes straight into the
 /// transport's buffer; once a write can't end at once, what follows waits in a bounded queue, see <see cref="SlowReaders"/>.
 /// </summary>
-internal sealed class LocalConnection(HubConnectionContext context, SlowReaders slowReaders)
+internal sealed class LocalConnection(HubConnectionContext context, SlowReaders slowReaders) : IHistoryConnection
 {
     private readonly Lock _gate = new();
     private PendingWrites? _pending; // while a write is under way
@@ -19,7 +19,7 @@ internal sealed class LocalConnection(HubConnectionContext context, SlowReaders 
     /// <summary>The channels it listens to; under the table's lock.</summary>
     public HashSet<string> Channels { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Channels with history that it follows, by their names; the inbox reader's. Null until it follows one.</summary>
+    /// <inheritdoc/>
     public Dictionary<string, HistoryFollower>? Following { get; set; }
 
     /// <summary>Places it is present in; under the lock of the places. Null until it is present anywhere.</summary>
@@ -53,6 +53,8 @@ internal sealed class LocalConnection(HubConnectionContext context, SlowReaders 
 
         _ = CatchUpAsync(write, pending);
     }
+
+    public void Abort() => context.Abort();
 
     private async Task CatchUpAsync(ValueTask write, PendingWrites pending)
     {

@@ -1,43 +1,17 @@
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
-using Marketplace.Trouble;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 
 namespace Marketplace.Grains.Realtime.History;
 
-// How nothing is missed and nothing comes twice.
-//
-//   1. A message has one number for ever: it is stored, with its number, under the fence of the channel's last number, before
-//      anybody is told of it. A second activation can't store another message under that number; its append is refused, and it
-//      reads what the other one stored before it tries again.
-//   2. A message is stored once: by its id. A caller whose answer was lost says the same again and is told the same number.
-//   3. A frontend hands on numbers without a gap: it takes number n + 1 after n, drops what it has, and answers Missing to
-//      anything later, upon which it is sent what lies in between, from memory or from the table.
-//   4. A frontend learns that it lacks something even if nothing more is said. What can keep it from hearing of a stored message
-//      is the death of the silo whose activation stored it: then the set of silos changes, and each frontend says Listen again with
-//      the number that it has (FrontendLink). A slow or unreachable frontend is called until it took everything or its lease
-//      ended, and with its lease all of its connections end.
-//   5. A client that comes back does by itself what a frontend does: it says the last number that it has, and gets the rest. Live
-//      messages wait behind that rest (WebFrontend/Realtime/History). Whoever asks for something that is kept no longer is told so.
-//
-// Numbers are compared within an epoch. A channel of which nothing is kept has no row, and begins another epoch with the next
-// message; position (0, 0) stands before all of them.
+/// <summary>One activation of a channel with history; what it does is told in HistoryChannel.cs.</summary>
 [Reentrant]
 internal sealed partial class HistoryGrain : Grain, IHistoryGrain
 {
-    private readonly IHistoryStore _store;
-    private readonly HistorySettings _settings;
     private readonly ILogger<HistoryGrain> _logger;
-    private readonly ChannelListeners _listeners;
-    private readonly HistoryTail _tail = new();
-    private readonly Queue<Pending> _waiting = [];
-    private readonly string _name;
-    private Task _writing = Task.CompletedTask;
-    private Task? _opening;
-    private KeptChannel? _row; // null while there is none
-    private HistoryPosition _sent; // up to here listeners were sent everything
+    private readonly HistoryChannel _channel;
 
     public HistoryGrain(
         IGrainContext context,
@@ -47,253 +21,43 @@ internal sealed partial class HistoryGrain : Grain, IHistoryGrain
         TimeProvider clock,
         ILogger<HistoryGrain> logger)
     {
-        (_store, _settings, _logger, _name) = (store, settings.Value, logger, context.GrainId.Key.ToString()!);
-        _listeners = new(_name, directory, clock)
+        _logger = logger;
+        var name = context.GrainId.Key.ToString()!;
+        _channel = new(name, store, settings.Value, directory.GetSinceAsync, clock)
         {
-            Epoch = () => _sent.Epoch,
-            CatchUp = CatchUpAsync,
-            OnFailure = (error, frontend) => LogFailure(error, _name, frontend),
+            OnFailure = (error, frontend) => LogFailure(error, name, frontend),
+            OnFenced = () =>
+            {
+                LogFenced(name);
+                DeactivateOnIdle();
+            },
+            OnUnfinished = (frontend, change) => HandOverAsync(name, frontend, change).Ignore(),
         };
     }
 
-    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
-    {
-        await _writing.WaitAsync(cancellationToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        await _listeners.StopAsync(cancellationToken);
-    }
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) =>
+        _channel.StopAsync(cancellationToken);
 
-    public async ValueTask<HistoryPosition> Listen(FrontendAddress listener, long change, HistoryPosition? known)
-    {
-        await EnsureOpenAsync();
-        var sender = _listeners.Listen(listener, change);
-        var sent = _sent; // all that comes after this is sent to the listener
-        if (known is { } has && has != sent && sent.Number > 0)
-        {
-            _ = sender.Send([await LastAsync()]); // it will find what is missing before this one
-        }
-
-        return sent;
-    }
+    public ValueTask<HistoryPosition> Listen(FrontendAddress listener, long change, HistoryPosition? known) =>
+        _channel.Listen(listener, change, known);
 
     public ValueTask Leave(long epoch, long change)
     {
-        _listeners.Leave(epoch, change);
+        _channel.Leave(epoch, change);
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<IReadOnlyList<HistoryPosition>> Append(IReadOnlyList<HistoryItem> items)
-    {
-        await _listeners.LearnAsync();
-        if (_waiting.Count >= HistoryLimits.WaitingMax)
-        {
-            throw new UnavailableException($"Channel {_name}: {_waiting.Count} messages wait already to be stored.");
-        }
+    public ValueTask<IReadOnlyList<HistoryPosition>> Append(IReadOnlyList<HistoryItem> items) => _channel.Append(items);
 
-        var pending = new Pending(items);
-        _waiting.Enqueue(pending);
-        if (_writing.IsCompleted)
-        {
-            _writing = WriteAsync();
-        }
+    public ValueTask<HistoryPage> Read(HistoryPosition after) => _channel.Read(after);
 
-        return await pending.Task;
-    }
-
-    public async ValueTask<HistoryPage> Read(HistoryPosition after)
-    {
-        await EnsureOpenAsync();
-        var end = _sent;
-        if (after == end)
-        {
-            return new(end, [], IsLost: false);
-        }
-
-        if ((after.Epoch != end.Epoch && after != default) || after.Number > end.Number)
-        {
-            return new(end, [], IsLost: true);
-        }
-
-        var messages = _tail.After(after.Number) ?? await ReadStoredAsync(after.Number, end.Number);
-        return messages is [var first, ..] && first.Number == after.Number + 1
-            ? new(end, messages, IsLost: false)
-            : new(end, [], IsLost: true);
-    }
-
-    private async Task WriteAsync()
-    {
-        while (_waiting.Count > 0)
-        {
-            var batch = NextBatch();
-            try
-            {
-                var (epoch, numbers) = await StoreAsync(
-                    [.. batch.SelectMany(pending => pending.Items).DistinctBy(item => item.Id, StringComparer.Ordinal)]);
-                batch.ForEach(pending => pending.SetResult(
-                    pending.Items.Select(item => new HistoryPosition(epoch, numbers[item.Id])).ToArray()));
-                await TrimAsync();
-            }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                _opening = null; // whether it was stored is to be seen in the table
-                batch.ForEach(pending => pending.TrySetException(error));
-            }
-        }
-    }
-
-    private List<Pending> NextBatch()
-    {
-        var batch = new List<Pending>();
-        var count = 0;
-        while (_waiting.TryPeek(out var next)
-            && (batch.Count == 0 || count + next.Items.Count <= HistoryLimits.AppendMessagesMax))
-        {
-            batch.Add(_waiting.Dequeue());
-            count += next.Items.Count;
-        }
-
-        return batch;
-    }
-
-    private async Task<(long Epoch, IReadOnlyDictionary<string, long> Numbers)> StoreAsync(IReadOnlyList<HistoryItem> items)
-    {
-        for (var attempt = 0; attempt < 3; attempt++)
-        {
-            await EnsureOpenAsync();
-            _row ??= await _store.OpenAsync(_name);
-            if (await _store.AppendAsync(new(_name, _row.Epoch, _row.LastNumber, items)) is { } numbers)
-            {
-                var epoch = _row.Epoch;
-                Accept(items, numbers);
-                return (epoch, numbers);
-            }
-
-            // Another activation has stored something. One of the two ends; while both live they take turns, by the fence.
-            LogFenced(_name);
-            _opening = null;
-            DeactivateOnIdle();
-        }
-
-        throw new UnavailableException($"Channel {_name}: other activations append to it.");
-    }
-
-    private void Accept(IReadOnlyList<HistoryItem> items, IReadOnlyDictionary<string, long> numbers)
-    {
-        var row = _row!;
-        var added = items.Where(item => numbers[item.Id] > row.LastNumber).Select(item => Numbered(numbers[item.Id], item.Message)).ToArray();
-        if (added.Length > 0)
-        {
-            _row = row with
-            {
-                LastNumber = added[^1].Number,
-                Bytes = row.Bytes + added.Sum(message => ((HistoryMessage)message.Message).Arguments.Length),
-            };
-            Send(row.Epoch, added);
-        }
-    }
-
-    private void Send(long epoch, IReadOnlyList<NumberedMessage> messages)
-    {
-        foreach (var message in messages)
-        {
-            _tail.Add(message);
-        }
-
-        _sent = new(epoch, messages[^1].Number);
-        foreach (var listener in _listeners.All)
-        {
-            if (listener.Backlog + messages.Count > RealtimeLimits.BacklogMessagesMax)
-            {
-                listener.Skip();
-            }
-
-            _ = listener.Send(messages);
-        }
-    }
-
-    private Task EnsureOpenAsync()
-    {
-        if (_opening is null or { IsFaulted: true } or { IsCanceled: true })
-        {
-            _opening = OpenAsync();
-        }
-
-        return _opening;
-    }
-
-    private async Task OpenAsync()
-    {
-        var isFirst = _sent == default;
-        _row = await _store.FindAsync(_name);
-        if (_row is not { LastNumber: > 0 } row)
-        {
-            return;
-        }
-
-        if (isFirst)
-        {
-            _sent = new(row.Epoch, row.LastNumber);
-            return;
-        }
-
-        // An append of unknown outcome, or another activation's: listeners were not told of it by this one.
-        if (row.Epoch != _sent.Epoch)
-        {
-            _tail.Clear();
-            _sent = new(row.Epoch, 0);
-        }
-
-        while (_sent.Number < row.LastNumber)
-        {
-            var messages = await ReadStoredAsync(_sent.Number, row.LastNumber);
-            if (messages.Count == 0)
-            {
-                _sent = new(row.Epoch, row.LastNumber); // too old already
-                return;
-            }
-
-            Send(row.Epoch, messages);
-        }
-    }
-
-    private async Task<(IReadOnlyList<NumberedMessage> Messages, bool IsLost)> CatchUpAsync(HistoryPosition known)
-    {
-        var page = await Read(known);
-        return page.IsLost ? ([await LastAsync()], true) : (page.Messages, false);
-    }
-
-    private async Task<NumberedMessage> LastAsync()
-    {
-        var number = _sent.Number;
-        return (_tail.After(number - 1) ?? await ReadStoredAsync(number - 1, number)) is [.., var last]
-            ? last
-            : throw new UnavailableException($"Channel {_name}: its last message has just become too old.");
-    }
-
-    private async Task<IReadOnlyList<NumberedMessage>> ReadStoredAsync(long after, long last) =>
-        [.. (await _store.ReadAsync(_name, after)).Where(kept => kept.Number <= last).Select(kept => Numbered(kept.Number, kept.Message))];
-
-    private async Task TrimAsync()
-    {
-        if (_row is { } row && (row.LastNumber - row.FirstNumber >= HistoryLimits.TrimAbove * _settings.MessagesMax
-            || row.Bytes > HistoryLimits.TrimAbove * _settings.BytesMax))
-        {
-            var kept = await _store.TrimAsync(_name, _settings.MessagesMax, _settings.BytesMax);
-            _row = kept is null ? null : kept with { Epoch = row.Epoch };
-        }
-    }
-
-    private static NumberedMessage Numbered(long number, HistoryMessage message) => new(number, Guid.Empty, number, message);
+    /// <summary>Not awaited: it reaches the next activation once this one has ended. If its silo ends too, frontends listen anew.</summary>
+    private async Task HandOverAsync(string name, FrontendAddress frontend, long change) =>
+        await GrainFactory.GetGrain<IHistoryGrain>(name).Listen(frontend, change, default(HistoryPosition));
 
     [LoggerMessage(LogLevel.Warning, "Channel {Channel}: frontend {Epoch} not reached; trying again while its lease lives")]
     private partial void LogFailure(Exception error, string channel, long epoch);
 
     [LoggerMessage(LogLevel.Warning, "Channel {Channel}: another activation appends to it; this one ends when it is idle")]
     private partial void LogFenced(string channel);
-
-    private sealed class Pending(IReadOnlyList<HistoryItem> items)
-        : TaskCompletionSource<IReadOnlyList<HistoryPosition>>(TaskCreationOptions.RunContinuationsAsynchronously)
-    {
-        public IReadOnlyList<HistoryItem> Items => items;
-    }
 }

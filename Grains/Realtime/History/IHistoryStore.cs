@@ -17,8 +17,11 @@ internal interface IHistoryStore
     /// </summary>
     ValueTask<IReadOnlyDictionary<string, long>?> AppendAsync(HistoryAppend append);
 
-    /// <summary>The oldest of the kept messages after a number, in their order, as many as go into one answer.</summary>
-    ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long after);
+    /// <summary>
+    /// The oldest of the kept messages after a number, in their order, as many as go into one answer; none when the channel is in
+    /// another epoch by now.
+    /// </summary>
+    ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long epoch, long after);
 
     /// <summary>Forgets the oldest messages beyond the bounds; answers with what is kept then.</summary>
     ValueTask<KeptChannel?> TrimAsync(string channel, long messagesMax, long bytesMax);

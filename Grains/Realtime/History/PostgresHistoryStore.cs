@@ -22,7 +22,10 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
         SELECT number, method, arguments FROM (
           SELECT number, method, arguments::text AS arguments,
             sum(octet_length(arguments::text)) OVER (ORDER BY number) - octet_length(arguments::text) AS bytes_before
-          FROM (SELECT * FROM channel_messages WHERE channel = $1 AND number > $2 ORDER BY number LIMIT $3) AS page) AS sized
+          FROM (
+            SELECT * FROM channel_messages
+            WHERE channel = $1 AND number > $2 AND EXISTS (SELECT FROM channels WHERE name = $1 AND epoch = $5)
+            ORDER BY number LIMIT $3) AS page) AS sized
         WHERE bytes_before < $4 ORDER BY number
         """;
 
@@ -46,13 +49,14 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
 
     public ValueTask<IReadOnlyDictionary<string, long>?> AppendAsync(HistoryAppend append) => _appends.ExecuteAsync(append);
 
-    public async ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long after)
+    public async ValueTask<IReadOnlyList<KeptMessage>> ReadAsync(string channel, long epoch, long after)
     {
         await using var command = _dataSource.CreateCommand(Read);
         command.Parameters.Add(new() { Value = channel });
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = HistoryLimits.PageMessagesMax });
         command.Parameters.Add(new() { Value = (long)HistoryLimits.PageBytesMax });
+        command.Parameters.Add(new() { Value = epoch });
         var messages = new List<KeptMessage>();
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())

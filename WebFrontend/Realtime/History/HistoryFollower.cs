@@ -10,7 +10,7 @@ namespace Marketplace.WebFrontend.Realtime.History;
 /// <param name="connection">The connection.</param>
 /// <param name="after">It has everything up to here.</param>
 /// <param name="isCatchingUp">What it missed is still being read, and goes first.</param>
-internal sealed class HistoryFollower(LocalConnection connection, HistoryPosition after, bool isCatchingUp)
+internal sealed class HistoryFollower(IHistoryConnection connection, HistoryPosition after, bool isCatchingUp)
 {
     private HistoryPosition _after = after;
     private Queue<(HistoryPosition Position, SerializedHubMessage Message)>? _held = isCatchingUp ? new() : null;
@@ -28,7 +28,7 @@ internal sealed class HistoryFollower(LocalConnection connection, HistoryPositio
         }
         else
         {
-            connection.Context.Abort(); // it comes back and asks again
+            connection.Abort(); // it comes back and asks again
         }
     }
 

@@ -38,11 +38,11 @@ internal sealed class HistoryPayloads<THub>(IOptions<JsonHubProtocolOptions> jso
     public static HistoryStamp ToStamp(string channel, HistoryPosition position) =>
         new(channel, position.Epoch.ToString("x", CultureInfo.InvariantCulture), position.Number);
 
-    /// <summary>Null for an epoch that no channel ever had.</summary>
-    public static HistoryPosition? ToPosition(HistoryStamp stamp) =>
+    /// <summary>A stamp that no channel ever gave is a position that none has.</summary>
+    public static HistoryPosition ToPosition(HistoryStamp stamp) =>
         long.TryParse(stamp.Epoch, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var epoch)
             && epoch >= 0 && stamp.Number >= 0
-                ? new(epoch, stamp.Number) : null;
+                ? new(epoch, stamp.Number) : new(-1, 0);
 
     private static Type? ClientOf(Type? hub)
     {

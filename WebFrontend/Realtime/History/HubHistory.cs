@@ -16,6 +16,8 @@ namespace Marketplace.WebFrontend.Realtime.History;
 //   3. what lies between the client's stamp and W is read from the channel and posted, page by page; it is all stored, since W is
 //   4. posted: what was held goes on
 //
+// Steps 2 to 4 are HistoryJoin's.
+//
 // A follower drops whatever isn't after its last message, so that neither an overlap nor a client that was further than this
 // frontend gets anything twice.
 internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
@@ -69,17 +71,16 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
         {
             await _hub.ListenAsync(name, connection, hasHistory: true).WaitAsync(cancellationToken);
             var local = _channels.Find(name) ?? throw new UnavailableException($"Connection {connectionId} has gone.");
-            var at = await BeginAsync(local, connection, isCatchingUp: after is not null).WaitAsync(cancellationToken);
-            if (after is null)
-            {
-                return new(HistoryPayloads<THub>.ToStamp(channel, at), IsReload: false);
-            }
-
-            var from = HistoryPayloads<THub>.ToPosition(after);
-            var isComplete = from is { } known && await CatchUpAsync(local, connection, known, at, cancellationToken);
-            var end = isComplete && from!.Value.Number > at.Number ? from.Value : at; // it was further than this frontend
-            await PostAsync(() => connection.Following!.GetValueOrDefault(name)?.GoOn(end)).WaitAsync(cancellationToken);
-            return new(HistoryPayloads<THub>.ToStamp(channel, end), IsReload: !isComplete);
+            var from = after is null ? (HistoryPosition?)null : HistoryPayloads<THub>.ToPosition(after);
+            var join = new HistoryJoin(
+                name,
+                local.History!,
+                connection,
+                _inbox.Post,
+                (position, token) => _link.ReadAsync(local, position, token),
+                (position, message) => _payloads.ToHubMessage(HistoryPayloads<THub>.ToStamp(channel, position), message));
+            var (at, isComplete) = await join.FollowAsync(from, cancellationToken);
+            return new(HistoryPayloads<THub>.ToStamp(channel, at), IsReload: !isComplete);
         }
         catch
         {
@@ -101,65 +102,7 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
             _link.Leave(left);
         }
 
-        await PostAsync(() => connection.Following?.Remove(name));
-    }
-
-    private Task<HistoryPosition> BeginAsync(LocalChannel channel, LocalConnection connection, bool isCatchingUp)
-    {
-        var begun = new TaskCompletionSource<HistoryPosition>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _inbox.Post(() =>
-        {
-            var at = channel.History!.Written;
-            connection.Following ??= new(StringComparer.Ordinal);
-            connection.Following[channel.Name] = new(connection, at, isCatchingUp);
-            begun.SetResult(at);
-        });
-        return begun.Task;
-    }
-
-    /// <summary>Writes what lies between two positions to the connection; false if some of it is kept no longer.</summary>
-    private async Task<bool> CatchUpAsync(
-        LocalChannel channel, LocalConnection connection, HistoryPosition from, HistoryPosition to, CancellationToken cancellationToken)
-    {
-        var name = _names.HistoryOf(channel.Name);
-        while (from != to)
-        {
-            var page = await _link.ReadAsync(channel, from, cancellationToken);
-            if (page.IsLost || page.End.Epoch != to.Epoch)
-            {
-                return false;
-            }
-
-            var missed = page.Messages.TakeWhile(message => message.Number <= to.Number).ToArray();
-            if (missed.Length == 0)
-            {
-                return from.Number >= to.Number ? true : throw new UnavailableException($"Channel {name}: its activation is behind; another takes over.");
-            }
-
-            await PostAsync(() =>
-            {
-                foreach (var message in missed)
-                {
-                    var position = new HistoryPosition(to.Epoch, message.Number);
-                    var stamp = HistoryPayloads<THub>.ToStamp(name, position);
-                    connection.Write(_payloads.ToHubMessage(stamp, (HistoryMessage)message.Message));
-                }
-            });
-            from = new(to.Epoch, missed[^1].Number);
-        }
-
-        return true;
-    }
-
-    private Task PostAsync(Action action)
-    {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _inbox.Post(() =>
-        {
-            action();
-            done.SetResult();
-        });
-        return done.Task;
+        await HistoryJoin.LeaveAsync(name, connection, _inbox.Post);
     }
 
     private static void CheckLength(string text, int lengthMax, string name)

@@ -8,7 +8,7 @@ internal sealed class LocalHistory
 {
     private readonly Lock _lock = new();
     private HistoryPosition? _known;
-    private HistoryPosition _begun;
+    private HistoryPosition? _begun;
 
     /// <summary>The last message taken over; null before the channel has answered or sent anything.</summary>
     public HistoryPosition? Known
@@ -29,7 +29,7 @@ internal sealed class LocalHistory
         {
             lock (_lock)
             {
-                return field == default ? _begun : field;
+                return field == default ? _begun ?? default : field;
             }
         }
 
@@ -47,7 +47,7 @@ internal sealed class LocalHistory
     {
         lock (_lock)
         {
-            _begun = position;
+            _begun ??= position; // what a later answer names may be on its way here; an earlier one's may be late
             _known ??= position;
         }
     }

@@ -15,9 +15,6 @@ internal sealed class HistoryFrontend : IFrontendObserver
 
     public FrontendAddress Address { get; set; } = null!;
 
-    /// <summary>Calls to it fail.</summary>
-    public volatile bool IsDeaf;
-
     public HistoryPosition Known => _history.Known ?? default;
 
     public IReadOnlyList<string> Has
@@ -48,16 +45,8 @@ internal sealed class HistoryFrontend : IFrontendObserver
 
     public ValueTask PresenceChanged(string place, PresenceState state) => ValueTask.CompletedTask;
 
-    private DeliveryAnswer Take(ChannelDelivery delivery)
-    {
-        if (IsDeaf)
-        {
-            throw new InvalidOperationException("Not now.");
-        }
-
-        return _history.Take(
-            delivery, _ => Write("(lost)"), (_, message) => Write(TextOf(message)));
-    }
+    private DeliveryAnswer Take(ChannelDelivery delivery) =>
+        _history.Take(delivery, _ => Write("(lost)"), (_, message) => Write(TextOf(message)));
 
     private bool Write(string text)
     {

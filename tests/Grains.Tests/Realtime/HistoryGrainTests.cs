@@ -52,16 +52,16 @@ public sealed class HistoryGrainTests(ChannelCluster cluster) : IClassFixture<Ch
     public async Task A_frontend_that_lacks_messages_is_sent_them_before_what_follows()
     {
         var frontend = await ListeningAsync(out _);
-        await _channel.Append([Item("a")]);
+        var sent = await _channel.Append([Item("a")]);
         await Eventually.TrueAsync(() => frontend.Has.Count == 1);
-        frontend.IsDeaf = true; // its connection to the silo is lost: calls fail, and the channel forgets that it listens
         await cluster.DeactivateAllAsync();
-        await cluster.AnnounceAsync(frontend.Address);
-        await _channel.Append([.. Enumerable.Range(0, 300).Select(i => Item($"m{i}"))]);
-        frontend.IsDeaf = false;
+
+        // More than a page, committed by an activation whose silo died: the next one finds them, and sends only what follows.
+        await cluster.NewStore().AppendAsync(
+            new(Name, sent[0].Epoch, 1, [.. Enumerable.Range(0, 300).Select(i => Item($"m{i}"))]));
         await AppendAsync(frontend, Item("z"));
 
-        await Eventually.TrueAsync(() => frontend.Has.Count == 302);
+        await Eventually.TrueAsync(() => frontend.Has.Contains("z"));
         Assert.Equal(["a", .. Enumerable.Range(0, 300).Select(i => $"m{i}"), "z"], frontend.Has);
     }
 
