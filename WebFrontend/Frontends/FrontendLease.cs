@@ -101,6 +101,10 @@ internal sealed partial class FrontendLease(
             LogLost(lease.Epoch);
             _lease = null;
             lease.Dispose();
+
+            // Messages pass while there is a lease, whichever it is. So there is none before every connection of the last one is
+            // cut: what it would still carry would be for slots that somebody else may have by now.
+            await lease.Cut.WaitAsync(cancellationToken);
         }
 
         await RegisterAsync(leases, cancellationToken);

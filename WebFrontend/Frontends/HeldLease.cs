@@ -10,6 +10,7 @@ internal sealed class HeldLease : IDisposable
 
     private readonly TimeProvider _clock;
     private readonly CancellationTokenSource _end = new();
+    private readonly TaskCompletionSource _cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ITimer _timer;
     private long _endsAt;
 
@@ -27,6 +28,9 @@ internal sealed class HeldLease : IDisposable
 
     /// <summary>Cancelled when the lease ends; outlives this object's disposal.</summary>
     public CancellationToken EndToken { get; }
+
+    /// <summary>Completes when the lease has ended and whatever hangs on <see cref="EndToken"/> was told so.</summary>
+    public Task Cut => _cut.Task;
 
     /// <summary>
     /// Whether the lease runs. The timer alone wouldn't do: in a process that was paused and resumes, it may fire after
@@ -51,8 +55,7 @@ internal sealed class HeldLease : IDisposable
     {
         if (Interlocked.Exchange(ref _endsAt, Ended) != Ended)
         {
-            // Cancelled when this returns; what hangs on it (thousands of connections) runs on the pool.
-            _ = _end.CancelAsync();
+            _ = CutAsync();
         }
     }
 
@@ -60,6 +63,13 @@ internal sealed class HeldLease : IDisposable
     {
         End();
         _timer.Dispose();
+    }
+
+    /// <summary>The token is cancelled when this returns; what hangs on it (thousands of connections) runs on the pool.</summary>
+    private async Task CutAsync()
+    {
+        await _end.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _cut.SetResult();
     }
 
     /// <summary>Ends the lease if its time is over.</summary>

@@ -1,4 +1,9 @@
+using Marketplace.Frontends;
+using Marketplace.Testing;
 using Marketplace.WebFrontend.Frontends;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
 namespace WebFrontend.Tests.Connections;
@@ -33,7 +38,63 @@ public sealed class HeldLeaseTests
         Assert.True(lease.EndToken.IsCancellationRequested);
     }
 
+    [Fact]
+    public async Task A_frontend_asks_for_another_lease_only_when_all_that_hung_on_the_last_one_is_cut()
+    {
+        var leases = new Leases();
+        var frontend = new FrontendLease(
+            OneGrain.FactoryOf(leases),
+            Options.Create(new FrontendLeaseSettings()),
+            Options.Create(new FrontendSettings { Name = "test" }),
+            _clock,
+            NullLogger<FrontendLease>.Instance);
+        await frontend.StartAsync(default);
+        Assert.Equal(1, await frontend.WaitForEpochAsync(default));
+        var (isBeingCut, isCut) = (new TaskCompletionSource(), new TaskCompletionSource());
+        frontend.EndOf(1).Register(() =>
+        {
+            isBeingCut.SetResult();
+            isCut.Task.GetAwaiter().GetResult(); // a connection that takes its time
+        });
+
+        leases.Renews = false;
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await isBeingCut.Task;
+        for (var second = 0; second < 5; second++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+        }
+
+        Assert.Equal((1, null), (leases.Registered, frontend.Epoch));
+
+        leases.Renews = true;
+        isCut.SetResult();
+        Assert.Equal(2, await frontend.WaitForEpochAsync(default));
+        await frontend.StopAsync(default);
+        frontend.Dispose();
+    }
+
     private long In(double seconds) => _clock.GetTimestamp() + TimeSpan.FromSeconds(seconds).Ticks;
+
+    private sealed class Leases : IFrontendLeasesGrain
+    {
+        public int Registered { get; private set; }
+
+        public bool Renews { get; set; } = true;
+
+        public ValueTask<FrontendLeaseTerm> Register(FrontendRegistration registration) =>
+            new(new FrontendLeaseTerm(++Registered, TimeSpan.FromSeconds(12)));
+
+        public ValueTask<FrontendLeaseTerm?> Renew(long epoch) =>
+            new(Renews ? new FrontendLeaseTerm(epoch, TimeSpan.FromSeconds(12)) : null);
+
+        public ValueTask Release(long epoch) => ValueTask.CompletedTask;
+
+        public ValueTask<IReadOnlyList<FrontendLeaseInfo>> GetLive() => throw new NotSupportedException();
+
+        public ValueTask<FrontendEpochs> GetEpochs() => throw new NotSupportedException();
+    }
 
     /// <summary>A paused process: time goes on and its timers don't.</summary>
     private sealed class ClockWithoutTimers : TimeProvider

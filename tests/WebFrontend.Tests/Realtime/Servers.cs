@@ -58,6 +58,7 @@ public abstract class Servers : IAsyncLifetime
         var builder = new HubConnectionBuilder().WithUrl(new Uri(AddressOf(server), path));
         var client = new TestClient((messagePack ? builder.AddMessagePackProtocol() : builder).Build());
         await client.Connection.StartAsync();
+        await client.Connection.InvokeAsync("BeHere"); // a client's start ends before the server has told the hub
         return client;
     }
 

@@ -13,6 +13,11 @@ public sealed class TestHub : Hub
         }
     }
 
+    /// <summary>Answered when the connection is known.</summary>
+    public void BeHere()
+    {
+    }
+
     public Task Join(string group) => Groups.AddToGroupAsync(Context.ConnectionId, group);
 
     public Task Leave(string group) => Groups.RemoveFromGroupAsync(Context.ConnectionId, group);
@@ -71,6 +76,11 @@ public sealed class TestHub : Hub
 /// <summary>A hub beside the other, typed.</summary>
 public sealed class OtherHub : Hub<IOtherClient>
 {
+    /// <inheritdoc cref="TestHub.BeHere"/>
+    public void BeHere()
+    {
+    }
+
     public Task Join(string group) => Groups.AddToGroupAsync(Context.ConnectionId, group);
 
     public Task SayToAll(string text) => Clients.All.Say(text);
