@@ -1,4 +1,5 @@
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Marketplace.Grains.Storage;
 
@@ -20,6 +21,10 @@ internal static class Sql
     /// <summary>Runs a statement and returns how many rows it touched.</summary>
     public static Task<int> ExecuteAsync(this NpgsqlConnection connection, string sql, params ReadOnlySpan<object?> values) =>
         ExecuteAndDisposeAsync(connection.Command(sql, values));
+
+    /// <summary>Adds an array as the next parameter, as statements take that do the work of many callers.</summary>
+    public static void AddArray<T>(this NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType elementType) =>
+        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | elementType });
 
     /// <summary>Whether PostgreSQL refused a statement for its data, rather than that a connection failed.</summary>
     public static bool IsFaultOfOne(Exception error) => error is PostgresException { IsTransient: false } postgres

@@ -57,9 +57,9 @@ internal sealed class PostgresSlotStore : ISlotStore, IAsyncDisposable
         var distinct = writes.DistinctBy(write => write.User, StringComparer.Ordinal)
             .ToDictionary(write => write.User, StringComparer.Ordinal);
         await using var command = _dataSource.CreateCommand(Write);
-        Add(command, distinct.Values.Select(write => write.User), NpgsqlDbType.Text);
-        Add(command, distinct.Values.Select(write => write.Slots.Count > 0 ? JsonSerializer.Serialize(write.Slots, Json) : null), NpgsqlDbType.Text);
-        Add(command, distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+        command.AddArray(distinct.Values.Select(write => write.User), NpgsqlDbType.Text);
+        command.AddArray(distinct.Values.Select(write => write.Slots.Count > 0 ? JsonSerializer.Serialize(write.Slots, Json) : null), NpgsqlDbType.Text);
+        command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
         var results = new Dictionary<string, SlotsWritten>(StringComparer.Ordinal);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
@@ -74,7 +74,4 @@ internal sealed class PostgresSlotStore : ISlotStore, IAsyncDisposable
     }
 
     private static IReadOnlyList<ConnectionSlot> Parse(string slots) => JsonSerializer.Deserialize<IReadOnlyList<ConnectionSlot>>(slots, Json)!;
-
-    private static void Add<T>(NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType type) =>
-        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
 }

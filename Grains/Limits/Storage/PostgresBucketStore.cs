@@ -78,8 +78,8 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
         var etags = new Dictionary<string, long>(StringComparer.Ordinal);
         await using var command = _dataSource.CreateCommand(Write);
         AddStates(command, distinct.Values);
-        Add(command, distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
-        Add(command, distinct.Values.Select(write => write.HandOver), NpgsqlDbType.Text);
+        command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+        command.AddArray(distinct.Values.Select(write => write.HandOver), NpgsqlDbType.Text);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
@@ -96,13 +96,10 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
 
     private static void AddStates(NpgsqlCommand command, IReadOnlyCollection<BucketWrite> writes)
     {
-        Add(command, writes.Select(write => write.Key), NpgsqlDbType.Text);
-        Add(command, writes.Select(write => $"{{{string.Join(',', write.State.ToNumbers())}}}"), NpgsqlDbType.Text);
-        Add(command, writes.Select(write => write.Life), NpgsqlDbType.Interval);
+        command.AddArray(writes.Select(write => write.Key), NpgsqlDbType.Text);
+        command.AddArray(writes.Select(write => $"{{{string.Join(',', write.State.ToNumbers())}}}"), NpgsqlDbType.Text);
+        command.AddArray(writes.Select(write => write.Life), NpgsqlDbType.Interval);
     }
-
-    private static void Add<T>(NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType type) =>
-        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
 
     private static async Task<Dictionary<string, OpenedBucket>> ReadRowsAsync(NpgsqlCommand command)
     {

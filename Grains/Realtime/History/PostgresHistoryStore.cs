@@ -113,13 +113,13 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
             .ToDictionary(append => append.Channel, StringComparer.Ordinal);
         var items = distinct.Values.SelectMany(append => append.Items.Select(item => (append.Channel, Item: item))).ToList();
         await using var command = _dataSource.CreateCommand(Append);
-        Add(command, distinct.Values.Select(append => append.Channel), NpgsqlDbType.Text);
-        Add(command, distinct.Values.Select(append => append.Epoch), NpgsqlDbType.Bigint);
-        Add(command, distinct.Values.Select(append => append.LastNumber), NpgsqlDbType.Bigint);
-        Add(command, items.Select(item => item.Channel), NpgsqlDbType.Text);
-        Add(command, items.Select(item => item.Item.Id), NpgsqlDbType.Text);
-        Add(command, items.Select(item => item.Item.Message.Method), NpgsqlDbType.Text);
-        Add(command, items.Select(item => Encoding.UTF8.GetString(item.Item.Message.Arguments.Span)), NpgsqlDbType.Text);
+        command.AddArray(distinct.Values.Select(append => append.Channel), NpgsqlDbType.Text);
+        command.AddArray(distinct.Values.Select(append => append.Epoch), NpgsqlDbType.Bigint);
+        command.AddArray(distinct.Values.Select(append => append.LastNumber), NpgsqlDbType.Bigint);
+        command.AddArray(items.Select(item => item.Channel), NpgsqlDbType.Text);
+        command.AddArray(items.Select(item => item.Item.Id), NpgsqlDbType.Text);
+        command.AddArray(items.Select(item => item.Item.Message.Method), NpgsqlDbType.Text);
+        command.AddArray(items.Select(item => Encoding.UTF8.GetString(item.Item.Message.Arguments.Span)), NpgsqlDbType.Text);
         var numbers = new Dictionary<string, Dictionary<string, long>>(StringComparer.Ordinal);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
@@ -136,7 +136,4 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
         return [.. appends.Select(append => ReferenceEquals(distinct[append.Channel], append)
             ? numbers.GetValueOrDefault(append.Channel) : null)];
     }
-
-    private static void Add<T>(NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType type) =>
-        command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
 }

@@ -132,9 +132,10 @@ internal sealed class LiveClient : IAsyncDisposable
                 options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken))
             .Build());
         await client.Connection.StartAsync();
-        await (followsInbox
-            ? client.Connection.InvokeAsync("Resume", new[] { new ResumePoint("inbox", null, 0) })
-            : client.Connection.InvokeAsync("LeaveRoom", "none")); // a client's start ends before the server knows the connection
+        if (followsInbox)
+        {
+            await client.Connection.InvokeAsync("Resume", new[] { new ResumePoint("inbox", null, 0) });
+        }
 
         return client;
     }
