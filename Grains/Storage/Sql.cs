@@ -22,6 +22,28 @@ internal static class Sql
     public static Task<int> ExecuteAsync(this NpgsqlConnection connection, string sql, params ReadOnlySpan<object?> values) =>
         ExecuteAndDisposeAsync(connection.Command(sql, values));
 
+    /// <summary>
+    /// Runs a statement that does the work of many callers, and hands over its rows one by one. It is prepared by name: of one that
+    /// Npgsql prepares by itself it loses track when the execution that prepares it fails for its data, and the next one breaks the connection.
+    /// </summary>
+    /// <param name="dataSource">Where.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="addParameters">Adds its parameters.</param>
+    /// <param name="take">Reads a row.</param>
+    public static async Task ReadEachAsync(
+        this NpgsqlDataSource dataSource, string sql, Action<NpgsqlCommand> addParameters, Action<NpgsqlDataReader> take)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        addParameters(command);
+        await command.PrepareAsync();
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            take(reader);
+        }
+    }
+
     /// <summary>Adds an array as the next parameter, as statements take that do the work of many callers.</summary>
     public static void AddArray<T>(this NpgsqlCommand command, IEnumerable<T> values, NpgsqlDbType elementType) =>
         command.Parameters.Add(new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | elementType });

@@ -39,15 +39,11 @@ internal sealed class PostgresSlotStore : ISlotStore, IAsyncDisposable
 
     private async Task<IReadOnlyList<SlotsRow?>> ReadBatchAsync(IReadOnlyList<string> users)
     {
-        await using var command = _dataSource.CreateCommand(Read);
-        command.Parameters.Add(new() { Value = users.Distinct(StringComparer.Ordinal).ToArray() });
         var rows = new Dictionary<string, SlotsRow>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            rows[reader.GetString(0)] = new(Parse(reader.GetString(2)), reader.GetInt64(1));
-        }
-
+        await _dataSource.ReadEachAsync(
+            Read,
+            command => command.AddArray(users.Distinct(StringComparer.Ordinal), NpgsqlDbType.Text),
+            row => rows[row.GetString(0)] = new(Parse(row.GetString(2)), row.GetInt64(1)));
         return [.. users.Select(user => rows.GetValueOrDefault(user))];
     }
 
@@ -56,20 +52,23 @@ internal sealed class PostgresSlotStore : ISlotStore, IAsyncDisposable
         // Two activations of one user's counter on one silo would put it into a batch twice: only the first can win.
         var distinct = writes.DistinctBy(write => write.User, StringComparer.Ordinal)
             .ToDictionary(write => write.User, StringComparer.Ordinal);
-        await using var command = _dataSource.CreateCommand(Write);
-        command.AddArray(distinct.Values.Select(write => write.User), NpgsqlDbType.Text);
-        command.AddArray(distinct.Values.Select(write => write.Slots.Count > 0 ? JsonSerializer.Serialize(write.Slots, Json) : null), NpgsqlDbType.Text);
-        command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
         var results = new Dictionary<string, SlotsWritten>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            var user = reader.GetString(0);
-            results[user] = await reader.IsDBNullAsync(1)
-                ? new(false, new(Parse(reader.GetString(3)), reader.GetInt64(2)))
-                : new(true, distinct[user].Slots is { Count: > 0 } slots ? new(slots, reader.GetInt64(1)) : null);
-        }
-
+        await _dataSource.ReadEachAsync(
+            Write,
+            command =>
+            {
+                command.AddArray(distinct.Values.Select(write => write.User), NpgsqlDbType.Text);
+                command.AddArray(
+                    distinct.Values.Select(write => write.Slots.Count > 0 ? JsonSerializer.Serialize(write.Slots, Json) : null), NpgsqlDbType.Text);
+                command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+            },
+            row =>
+            {
+                var user = row.GetString(0);
+                results[user] = row.IsDBNull(1)
+                    ? new(false, new(Parse(row.GetString(3)), row.GetInt64(2)))
+                    : new(true, distinct[user].Slots is { Count: > 0 } slots ? new(slots, row.GetInt64(1)) : null);
+            });
         return [.. writes.Select(write => ReferenceEquals(distinct[write.User], write) ? results.GetValueOrDefault(write.User) : default)];
     }
 

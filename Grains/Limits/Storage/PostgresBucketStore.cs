@@ -56,18 +56,14 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
 
     private async Task<IReadOnlyList<BucketRow?>> ReadBatchAsync(IReadOnlyList<string> keys)
     {
-        await using var command = _dataSource.CreateCommand(Read);
-        command.Parameters.Add(new() { Value = keys.Distinct(StringComparer.Ordinal).ToArray() });
-        var rows = await ReadRowsAsync(command);
+        var rows = await ReadRowsAsync(Read, command => command.AddArray(keys.Distinct(StringComparer.Ordinal), NpgsqlDbType.Text));
         return [.. keys.Select(key => rows.TryGetValue(key, out var row) ? row.Existing : null)];
     }
 
     private async Task<IReadOnlyList<OpenedBucket?>> OpenBatchAsync(IReadOnlyList<BucketWrite> writes)
     {
         var distinct = Distinct(writes);
-        await using var command = _dataSource.CreateCommand(Open);
-        AddStates(command, distinct.Values);
-        var rows = await ReadRowsAsync(command);
+        var rows = await ReadRowsAsync(Open, command => AddStates(command, distinct.Values));
         return [.. writes.Select(write =>
             ReferenceEquals(distinct[write.Key], write) && rows.TryGetValue(write.Key, out var row) ? row : (OpenedBucket?)null)];
     }
@@ -76,16 +72,15 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
     {
         var distinct = Distinct(writes);
         var etags = new Dictionary<string, long>(StringComparer.Ordinal);
-        await using var command = _dataSource.CreateCommand(Write);
-        AddStates(command, distinct.Values);
-        command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
-        command.AddArray(distinct.Values.Select(write => write.HandOver), NpgsqlDbType.Text);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            etags[reader.GetString(0)] = reader.GetInt64(1);
-        }
-
+        await _dataSource.ReadEachAsync(
+            Write,
+            command =>
+            {
+                AddStates(command, distinct.Values);
+                command.AddArray(distinct.Values.Select(write => write.Etag), NpgsqlDbType.Bigint);
+                command.AddArray(distinct.Values.Select(write => write.HandOver), NpgsqlDbType.Text);
+            },
+            row => etags[row.GetString(0)] = row.GetInt64(1));
         return [.. writes.Select(write =>
             ReferenceEquals(distinct[write.Key], write) && etags.TryGetValue(write.Key, out var etag) ? etag : (long?)null)];
     }
@@ -101,22 +96,16 @@ internal sealed class PostgresBucketStore : IBucketStore, IAsyncDisposable
         command.AddArray(writes.Select(write => write.Life), NpgsqlDbType.Interval);
     }
 
-    private static async Task<Dictionary<string, OpenedBucket>> ReadRowsAsync(NpgsqlCommand command)
+    private async Task<Dictionary<string, OpenedBucket>> ReadRowsAsync(string sql, Action<NpgsqlCommand> addParameters)
     {
         var rows = new Dictionary<string, OpenedBucket>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
+        await _dataSource.ReadEachAsync(sql, addParameters, row =>
         {
-            var etag = reader.GetInt64(1);
-            rows[reader.GetString(0)] = new(etag, reader.GetBoolean(2)
-                ? new(
-                    StoredPermits.FromNumbers(await reader.GetFieldValueAsync<long[]>(3)),
-                    reader.GetTimeSpan(4),
-                    etag,
-                    await reader.IsDBNullAsync(5) ? null : reader.GetString(5))
+            var etag = row.GetInt64(1);
+            rows[row.GetString(0)] = new(etag, row.GetBoolean(2)
+                ? new(StoredPermits.FromNumbers(row.GetFieldValue<long[]>(3)), row.GetTimeSpan(4), etag, row.IsDBNull(5) ? null : row.GetString(5))
                 : null);
-        }
-
+        });
         return rows;
     }
 }

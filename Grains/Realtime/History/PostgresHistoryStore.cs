@@ -86,23 +86,18 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
 
     private async Task<IReadOnlyList<KeptChannel?>> OpenBatchAsync(IReadOnlyList<string> channels)
     {
-        await using var command = _dataSource.CreateCommand(Make);
-        command.Parameters.Add(new() { Value = channels.Distinct(StringComparer.Ordinal).ToArray() });
-        await command.ExecuteNonQueryAsync();
+        await _dataSource.ReadEachAsync(
+            Make, command => command.AddArray(channels.Distinct(StringComparer.Ordinal), NpgsqlDbType.Text), static _ => { });
         return await FindBatchAsync(channels);
     }
 
     private async Task<IReadOnlyList<KeptChannel?>> FindBatchAsync(IReadOnlyList<string> channels)
     {
-        await using var command = _dataSource.CreateCommand(Find);
-        command.Parameters.Add(new() { Value = channels.Distinct(StringComparer.Ordinal).ToArray() });
         var rows = new Dictionary<string, KeptChannel>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            rows[reader.GetString(0)] = new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4));
-        }
-
+        await _dataSource.ReadEachAsync(
+            Find,
+            command => command.AddArray(channels.Distinct(StringComparer.Ordinal), NpgsqlDbType.Text),
+            row => rows[row.GetString(0)] = new(row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)));
         return [.. channels.Select(channel => rows.GetValueOrDefault(channel))];
     }
 
@@ -112,27 +107,29 @@ internal sealed class PostgresHistoryStore : IHistoryStore, IAsyncDisposable
         var distinct = appends.DistinctBy(append => append.Channel, StringComparer.Ordinal)
             .ToDictionary(append => append.Channel, StringComparer.Ordinal);
         var items = distinct.Values.SelectMany(append => append.Items.Select(item => (append.Channel, Item: item))).ToList();
-        await using var command = _dataSource.CreateCommand(Append);
-        command.AddArray(distinct.Values.Select(append => append.Channel), NpgsqlDbType.Text);
-        command.AddArray(distinct.Values.Select(append => append.Epoch), NpgsqlDbType.Bigint);
-        command.AddArray(distinct.Values.Select(append => append.LastNumber), NpgsqlDbType.Bigint);
-        command.AddArray(items.Select(item => item.Channel), NpgsqlDbType.Text);
-        command.AddArray(items.Select(item => item.Item.Id), NpgsqlDbType.Text);
-        command.AddArray(items.Select(item => item.Item.Message.Method), NpgsqlDbType.Text);
-        command.AddArray(items.Select(item => Encoding.UTF8.GetString(item.Item.Message.Arguments.Span)), NpgsqlDbType.Text);
         var numbers = new Dictionary<string, Dictionary<string, long>>(StringComparer.Ordinal);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            var channel = reader.GetString(0);
-            if (!numbers.TryGetValue(channel, out var ofChannel))
+        await _dataSource.ReadEachAsync(
+            Append,
+            command =>
             {
-                numbers[channel] = ofChannel = new(StringComparer.Ordinal);
-            }
+                command.AddArray(distinct.Values.Select(append => append.Channel), NpgsqlDbType.Text);
+                command.AddArray(distinct.Values.Select(append => append.Epoch), NpgsqlDbType.Bigint);
+                command.AddArray(distinct.Values.Select(append => append.LastNumber), NpgsqlDbType.Bigint);
+                command.AddArray(items.Select(item => item.Channel), NpgsqlDbType.Text);
+                command.AddArray(items.Select(item => item.Item.Id), NpgsqlDbType.Text);
+                command.AddArray(items.Select(item => item.Item.Message.Method), NpgsqlDbType.Text);
+                command.AddArray(items.Select(item => Encoding.UTF8.GetString(item.Item.Message.Arguments.Span)), NpgsqlDbType.Text);
+            },
+            row =>
+            {
+                var channel = row.GetString(0);
+                if (!numbers.TryGetValue(channel, out var ofChannel))
+                {
+                    numbers[channel] = ofChannel = new(StringComparer.Ordinal);
+                }
 
-            ofChannel[reader.GetString(1)] = reader.GetInt64(2);
-        }
-
+                ofChannel[row.GetString(1)] = row.GetInt64(2);
+            });
         return [.. appends.Select(append => ReferenceEquals(distinct[append.Channel], append)
             ? numbers.GetValueOrDefault(append.Channel) : null)];
     }

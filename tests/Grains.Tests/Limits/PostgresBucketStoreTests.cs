@@ -139,6 +139,25 @@ public sealed class PostgresBucketStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_write_that_fails_for_its_data_leaves_its_connection_fit_whenever_it_comes()
+    {
+        for (var before = 0; before < 4; before++)
+        {
+            _dataSource.Clear(); // so that statements are as new to the connection as they are here
+            for (var i = 0; i < before; i++)
+            {
+                await _store.OpenAsync(Row($"p|{before}-{i}", 10));
+            }
+
+            await Assert.ThrowsAnyAsync<PostgresException>(() => _store.OpenAsync(Row("p|\0", 10)).AsTask());
+            for (var i = 0; i < 4; i++)
+            {
+                Assert.NotNull(await _store.OpenAsync(Row($"p|{before}+{i}", 10)));
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_database_that_is_away_fails_the_write_and_the_store_recovers()
     {
         await ExecuteAsync("ALTER TABLE limit_buckets RENAME TO away");
