@@ -174,7 +174,7 @@ internal sealed partial class BucketGrain(
         _etag = opened.Etag;
         if (opened.Existing is not { } row)
         {
-            bucket.Pool.Commit(first);
+            bucket.Pool.Commit(first, slack: Now - askedAt);
         }
         else
         {

@@ -212,7 +212,22 @@ public sealed class BucketTests
             }
 
             Assert.All(spent, from => Assert.InRange(spent.Count(at => at >= from && at < from + policy.Window), 0, limit));
-        });
+        }, threads: 1); // requests are numbered by a field
+
+    [Fact]
+    public void A_window_whose_first_write_took_long_is_granted_from_as_if_it_began_with_the_question_and_counts_as_if_with_the_answer()
+    {
+        var bucket = Fixed(firstLot: 1);
+        var first = bucket.Prepare(Ask(1), Now(0))!;
+        bucket.Pool.Commit(first, slack: TimeSpan.FromSeconds(3));
+        Assert.Equal(1, Exchange(Ask(1), Now(3), bucket: bucket).Granted);
+
+        Assert.Equal(Length, bucket.Pool.ResetsIn(Now(3)));
+        Assert.True(bucket.Pool.Grantable(Now(Length.TotalSeconds - 1)) > 0);
+        Assert.Equal(0, bucket.Pool.Grantable(Now(Length.TotalSeconds + 1)));
+        Assert.Null(bucket.Prepare(Ask(1), Now(Length.TotalSeconds + 2)));
+        Assert.True(bucket.Prepare(Ask(1), Now(Length.TotalSeconds + 3))!.Opens);
+    }
 
     private static Bucket Fixed(long firstLot) =>
         new(PermitPool.For(Policy(LimitAlgorithm.FixedWindow, limit: 200), firstLot), policyVersion: 0, rounds: 0);

@@ -69,7 +69,7 @@ internal sealed class LevelPool : PermitPool
         return taken > 0 || (expired && renews) ? Write(now, taken) : null;
     }
 
-    public override void Commit(Reservation reservation)
+    public override void Commit(Reservation reservation, TimeSpan slack = default)
     {
         _free -= reservation.Reserved;
         _reserved += reservation.Reserved;

@@ -30,7 +30,11 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     public abstract Reservation? Prepare(int count, bool renews, TimeSpan now);
 
     /// <summary>Takes over a write that has been acknowledged.</summary>
-    public abstract void Commit(Reservation reservation);
+    /// <param name="reservation">What was written.</param>
+    /// <param name="slack">
+    /// For a bucket's first write, how long it took: until it was carried out another activation's row may have counted.
+    /// </param>
+    public abstract void Commit(Reservation reservation, TimeSpan slack = default);
 
     /// <summary>Grants up to <see cref="Grantable"/>; 0 prolongs what is held where the algorithm does so.</summary>
     /// <returns>The lot they belong to and how long they may be spent.</returns>

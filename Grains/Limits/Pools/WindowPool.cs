@@ -15,7 +15,9 @@ namespace Marketplace.Grains.Limits.Pools;
 /// successor counts all of it: whatever a predecessor that still runs goes on granting lies within its reservation, and its
 /// segments end no later than the successor's copies of them. When exactly they end the successor can't know: the row's age was
 /// measured at some moment between question and answer. So it grants until the earliest end that this allows, which is no later
-/// than the row's expiry (when somebody else may start afresh), and counts until the latest.</para>
+/// than the row's expiry (when somebody else may start afresh), and counts until the latest. So does one that found no row: that of
+/// its predecessor may have counted until the write was carried out, and a window that counted from the question would end too soon
+/// after it.</para>
 /// </remarks>
 internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPool(policy)
 {
@@ -80,11 +82,11 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
             : null; // a fixed window that may still be running somewhere
     }
 
-    public override void Commit(Reservation reservation)
+    public override void Commit(Reservation reservation, TimeSpan slack = default)
     {
         if (reservation.Opens)
         {
-            _segments.Add(new(++_lot, reservation.EndsAt));
+            _segments.Add(new(++_lot, reservation.EndsAt) { Slack = slack });
         }
 
         if (_segments is [.., var current] && current.EndsAt == reservation.EndsAt)

@@ -132,7 +132,7 @@ internal sealed class ModelActivation(World world)
             _window = rowsWindow;
             if (row.Existing is not { } existing)
             {
-                bucket.Pool.Commit(first);
+                bucket.Pool.Commit(first, slack: Now - askedAt);
             }
             else
             {
