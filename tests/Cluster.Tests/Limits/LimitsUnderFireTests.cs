@@ -89,7 +89,12 @@ public sealed class LimitsUnderFireTests(ClusterFixture fixture, ITestOutputHelp
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(5));
         await Fixture.SettledAsync();
-        Assert.Equal(HttpStatusCode.OK, await PingAsync(client, Cluster.Frontends[0]));
+
+        // Settled says that one address is served; this one's bucket may belong to the silo that isn't back in everybody's view.
+        await ClusterFixture.EventuallyAsync(
+            async () => await PingAsync(client, Cluster.Frontends[0]) == HttpStatusCode.OK,
+            TimeSpan.FromSeconds(30),
+            "the address that was refused while no silo was reachable is not served again");
     }
 
     private static HttpClient ClientOf(string address) => new()
