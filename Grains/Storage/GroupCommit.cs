@@ -4,8 +4,9 @@ using Marketplace.Trouble;
 namespace Marketplace.Grains.Storage;
 
 /// <summary>
-/// Collects operations that arrive while earlier ones are under way and carries out many of them in one round trip; each
-/// caller is answered when its own has been committed. Under light load a batch is one operation and nothing is delayed.
+/// Carries out many operations in one round trip; each caller is answered when its own has been committed. An operation that
+/// comes alone is carried out at once. Where they come faster than <see cref="Spacing"/>, what came meanwhile goes together: a
+/// transaction costs PostgreSQL and us far more than another row in it.
 /// </summary>
 /// <typeparam name="TIn">An operation.</typeparam>
 /// <typeparam name="TOut">Its result.</typeparam>
@@ -17,16 +18,21 @@ internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
     /// <summary>Batches under way at once: while PostgreSQL flushes one to disk, the next is on its way.</summary>
     private const int Lanes = 4;
 
+    /// <summary>From the beginning of a batch to that of the next, at least.</summary>
+    private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(5);
+
     /// <summary>Waiting operations; past it a caller is told at once that the service is unavailable.</summary>
     private const int WaitingMax = 100_000;
 
     private readonly Channel<Pending> _waiting =
-        Channel.CreateBounded<Pending>(new BoundedChannelOptions(WaitingMax) { FullMode = BoundedChannelFullMode.Wait });
+        Channel.CreateBounded<Pending>(new BoundedChannelOptions(WaitingMax) { SingleReader = true });
 
     private readonly Func<IReadOnlyList<TIn>, Task<IReadOnlyList<TOut>>> _execute;
     private readonly Func<Exception, bool> _isFaultOfOne;
     private readonly Action<int>? _sized;
+    private readonly SemaphoreSlim _collecting = new(1, 1); // one lane at a time: an operation wakes one and not all
     private readonly Task[] _lanes;
+    private long _collectedAt = TimeProvider.System.GetTimestamp();
 
     /// <param name="execute">Carries out a batch in one transaction; answers in the order of the operations.</param>
     /// <param name="isFaultOfOne">Whether a failure is due to one member: then the members are tried one by one.</param>
@@ -52,24 +58,45 @@ internal sealed class GroupCommit<TIn, TOut> : IAsyncDisposable
     {
         _waiting.Writer.TryComplete();
         await Task.WhenAll(_lanes);
+        _collecting.Dispose();
     }
 
     private async Task RunLaneAsync()
     {
-        var batch = new List<Pending>(BatchMax);
-        while (await _waiting.Reader.WaitToReadAsync())
+        for (var batch = new List<Pending>(BatchMax); await TryCollectAsync(batch); batch.Clear())
         {
-            batch.Clear();
+            _sized?.Invoke(batch.Count);
+            await CommitAsync(batch);
+        }
+    }
+
+    /// <summary>False when there will be no more.</summary>
+    private async Task<bool> TryCollectAsync(List<Pending> batch)
+    {
+        await _collecting.WaitAsync();
+        try
+        {
+            if (!await _waiting.Reader.WaitToReadAsync())
+            {
+                return false;
+            }
+
+            if (Spacing - TimeProvider.System.GetElapsedTime(_collectedAt) is { Ticks: > 0 } early)
+            {
+                await Task.Delay(early, TimeProvider.System);
+            }
+
+            _collectedAt = TimeProvider.System.GetTimestamp();
             while (batch.Count < BatchMax && _waiting.Reader.TryRead(out var pending))
             {
                 batch.Add(pending);
             }
 
-            if (batch.Count > 0)
-            {
-                _sized?.Invoke(batch.Count);
-                await CommitAsync(batch);
-            }
+            return true;
+        }
+        finally
+        {
+            _collecting.Release();
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
     private static readonly JsonWebTokenHandler Tokens = new();
 
+    private static volatile KnownHeader? _lastHeader; // all tokens of one key begin alike
+
     /// <summary>The token that a request brings, or null; whether it is any good is not looked at.</summary>
     public static string? ReadToken(HttpRequest request)
     {
@@ -86,6 +88,12 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
     /// <summary>The key to look for, or null when the token is refused whatever the keys are.</summary>
     private static string? ReadKeyId(string token)
     {
+        var header = token.AsSpan(0, Math.Max(token.IndexOf('.', StringComparison.Ordinal), 0));
+        if (_lastHeader is { } last && header.SequenceEqual(last.Header))
+        {
+            return last.KeyId; // the rest is the verifier's business
+        }
+
         if (!Tokens.CanReadToken(token))
         {
             return null;
@@ -94,11 +102,19 @@ internal sealed class AccessTokenEvents(AccessTokenKeys keys) : JwtBearerEvents
         try
         {
             var read = Tokens.ReadJsonWebToken(token);
-            return read.Alg == AccessTokens.Algorithm && read.Kid is { Length: > 0 } keyId ? keyId : null;
+            if (read.Alg != AccessTokens.Algorithm || read.Kid is not { Length: > 0 } keyId)
+            {
+                return null;
+            }
+
+            _lastHeader = new(header.ToString(), keyId);
+            return keyId;
         }
         catch (ArgumentException)
         {
             return null; // three parts, but not of a token
         }
     }
+
+    private sealed record KnownHeader(string Header, string KeyId);
 }
