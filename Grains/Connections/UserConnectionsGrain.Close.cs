@@ -5,7 +5,7 @@ namespace Marketplace.Grains.Connections;
 /// <content>Having connections closed.</content>
 internal sealed partial class UserConnectionsGrain
 {
-    /// <summary>Less than a frontend waits for an answer (2 s), and more than it takes to close a connection whose client hangs (1 s).</summary>
+    /// <summary>Less than a frontend waits for an answer (5 s), and more than it takes to close a connection whose client hangs (1 s).</summary>
     private static readonly TimeSpan MakeRoomWithin = TimeSpan.FromSeconds(1.5);
 
     private static readonly TimeSpan DisconnectWithin = TimeSpan.FromSeconds(3);

@@ -47,7 +47,7 @@ public static class FrontendHostingExtensions
         app.UseRequestTimeouts(); // after the limiter, which has times of its own: a flood that is refused starts no timers
         app.UseBodyTimeout();
         app.UseAccessTokens();
-        app.UseAuthorization();
+        app.UseAccessRules();
         app.MapHealthEndpoints();
         app.MapPing();
         app.MapUsers();

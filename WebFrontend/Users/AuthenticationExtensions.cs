@@ -1,5 +1,6 @@
 using Marketplace.Users;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Marketplace.WebFrontend.Users;
@@ -49,6 +50,19 @@ internal static class AuthenticationExtensions
         app.UseWhen(
             static context => AccessTokenEvents.ReadToken(context.Request) is not null,
             static branch => branch.UseAuthentication());
+        return app;
+    }
+
+    /// <summary>
+    /// Lets in who may go where. Endpoints that are open to all don't pass the middleware, which would look for their policy anew
+    /// with every request. One that is not open and is missed here answers 500: routing refuses to run it without the middleware.
+    /// </summary>
+    public static WebApplication UseAccessRules(this WebApplication app)
+    {
+        ((IApplicationBuilder)app).Properties["__AuthorizationMiddlewareSet"] = true; // as above
+        app.UseWhen(
+            static context => context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null,
+            static branch => branch.UseAuthorization());
         return app;
     }
 }

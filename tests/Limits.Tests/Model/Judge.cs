@@ -10,7 +10,7 @@ internal sealed class Judge(Scenario scenario)
     private readonly Dictionary<long, (int Count, TimeSpan Last)> _windows = [];
     private readonly List<Spent> _running = [];
     private long _windowNames;
-    private long _newestWindow;
+    private (long Newest, long BeforeIt) _spentFrom;
     private double _tokens = scenario.Policy.Limit;
     private TimeSpan _filledAt;
 
@@ -75,13 +75,28 @@ internal sealed class Judge(Scenario scenario)
     /// <summary>A frontend's requests end with it.</summary>
     public void Died(ModelFrontend frontend) => _running.RemoveAll(spent => spent.Frontend == frontend);
 
+    /// <remarks>
+    /// Windows don't overlap and last at least their length. So one that is spent from after two others has begun a whole length after
+    /// the last permit of the first of them was spent: the second began no sooner.
+    /// </remarks>
     private void SpentInWindow(long window, TimeSpan now)
     {
         var count = _windows.GetValueOrDefault(window).Count + 1;
         _windows[window] = (count, now);
         Say(count > Policy.Limit, now, $"{count} in one window");
-        Say(window < _newestWindow, now, "spent in a window although a later one has begun");
-        _newestWindow = Math.Max(_newestWindow, window);
+        Say(window < _spentFrom.Newest, now, "spent in a window although a later one has begun");
+        if (window > _spentFrom.Newest)
+        {
+            if (_windows.TryGetValue(_spentFrom.BeforeIt, out var twoBefore))
+            {
+                Say(
+                    now - twoBefore.Last < Policy.Window,
+                    now,
+                    $"a window began {now - twoBefore.Last} after the last permit of the last but one, where one lasts {Policy.Window}");
+            }
+
+            _spentFrom = (window, _spentFrom.Newest);
+        }
     }
 
     private void SpentSliding(TimeSpan now)

@@ -28,6 +28,7 @@ internal sealed class HistoryClient : IAsyncDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private readonly ConcurrentQueue<(HistoryStamp Stamp, string Text)> _heard;
     private readonly HubConnection _connection;
+    private bool _isGone;
 
     private HistoryClient(HubConnection connection, ConcurrentQueue<(HistoryStamp, string)> heard)
     {
@@ -35,7 +36,13 @@ internal sealed class HistoryClient : IAsyncDisposable
         connection.On<HistoryStamp, string, int>("Said", (stamp, text, length) =>
         {
             Assert.Equal(text.Length, length);
-            _heard.Enqueue((stamp, text));
+            lock (_heard)
+            {
+                if (!_isGone)
+                {
+                    _heard.Enqueue((stamp, text));
+                }
+            }
         });
     }
 
@@ -73,5 +80,12 @@ internal sealed class HistoryClient : IAsyncDisposable
         Assert.Equal(expected, Heard);
     }
 
-    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _connection.DisposeAsync();
+        lock (_heard)
+        {
+            _isGone = true; // handlers may still run, and would write down what the next client is sent again
+        }
+    }
 }
