@@ -116,9 +116,9 @@ internal sealed class HubHost : IAsyncDisposable
 
     private static void ShortTerms(FrontendLeaseSettings settings)
     {
-        settings.Term = TimeSpan.FromSeconds(3);
+        settings.Term = TimeSpan.FromSeconds(3.6);
         settings.RenewEvery = TimeSpan.FromSeconds(0.3);
         settings.CallDeadline = TimeSpan.FromSeconds(0.7);
-        settings.AdmissionDeadline = TimeSpan.FromSeconds(2.5); // longer than a counter takes to make room, as in production
+        settings.AdmissionDeadline = TimeSpan.FromSeconds(1.8); // longer than a counter takes to make room, as in production
     }
 }
