@@ -35,6 +35,10 @@ internal sealed class ConnectionAdmission(
         {
             await ContinueAsync(context, next, user, known);
         }
+        else if (connections.IsOver(context.Request))
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound; // a late poll
+        }
         else if (lease.Epoch is not { } epoch || drain.HasBegun)
         {
             await RefuseUnavailableAsync(context);

@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.Http.Json;
 using System.Net.WebSockets;
+using System.Text.Json.Nodes;
 using Marketplace.Connections;
 using Marketplace.WebFrontend.Connections;
 using Microsoft.AspNetCore.Builder;
@@ -79,6 +82,30 @@ public sealed class ReplacementTests
         var client = new Client(frontend, HttpTransportType.WebSockets);
 
         Assert.True(await client.IsStartedAsync());
+        Assert.Equal(1, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task A_late_poll_of_a_connection_that_is_over_replaces_nobody()
+    {
+        await using var host = await HubHost.StartAsync(perUser: 1, whenFull: WhenFull.ReplaceOldest);
+        var frontend = await host.StartFrontendAsync();
+        using var http = new HttpClient { BaseAddress = new Uri(frontend.Urls.First()) };
+        using var negotiated = await http.PostAsync(new Uri("/hubs/live/negotiate?negotiateVersion=1&access_token=ann", UriKind.Relative), null, Cancellation);
+        var token = (await negotiated.Content.ReadFromJsonAsync<JsonObject>(Cancellation))!["connectionToken"]!;
+        var poll = new Uri($"/hubs/live?id={token}&access_token=ann", UriKind.Relative);
+        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync(poll, Cancellation)).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await http.DeleteAsync(poll, Cancellation)).StatusCode);
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Cancellation); // SignalR forgets it
+
+        var client = new Client(frontend, HttpTransportType.WebSockets);
+        await client.Connection.StartAsync(Cancellation);
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(poll, Cancellation)).StatusCode);
+        }
+
+        await client.Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
         Assert.Equal(1, await host.SlotsOfAsync("ann"));
     }
 
