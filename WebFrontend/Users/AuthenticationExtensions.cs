@@ -55,13 +55,14 @@ internal static class AuthenticationExtensions
 
     /// <summary>
     /// Lets in who may go where. Endpoints that are open to all don't pass the middleware, which would look for their policy anew
-    /// with every request. One that is not open and is missed here answers 500: routing refuses to run it without the middleware.
+    /// with every request.
     /// </summary>
     public static WebApplication UseAccessRules(this WebApplication app)
     {
         ((IApplicationBuilder)app).Properties["__AuthorizationMiddlewareSet"] = true; // as above
         app.UseWhen(
-            static context => context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null,
+            static context => context.GetEndpoint()?.Metadata is { } said && (said.GetMetadata<IAuthorizeData>() is not null
+                || said.GetMetadata<AuthorizationPolicy>() is not null || said.GetMetadata<IAuthorizationRequirementData>() is not null),
             static branch => branch.UseAuthorization());
         return app;
     }
