@@ -19,7 +19,7 @@ public sealed class UnavailableException : Exception
     }
 
     /// <inheritdoc cref="UnavailableException(string)"/>
-    public UnavailableException(string message, Exception innerException)
+    public UnavailableException(string message, Exception? innerException)
         : base(message, innerException)
     {
     }

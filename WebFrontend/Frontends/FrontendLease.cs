@@ -115,10 +115,12 @@ internal sealed partial class FrontendLease(
         var sentAt = clock.GetTimestamp();
         var granted = await leases.Register(new(frontend.NameOf())).AsTask()
             .WaitAsync(settings.Value.CallDeadline, clock, cancellationToken);
-        var next = _next;
-        _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _lease = new HeldLease(granted.Epoch, EndOf(sentAt, granted.Term), clock);
         LogHeld(granted.Epoch);
+
+        // After the lease: who looked before it was there waits for this one, who finds the next one sees the lease.
+        var next = _next;
+        _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
         next.SetResult(granted.Epoch);
     }
 

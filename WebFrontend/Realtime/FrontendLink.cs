@@ -197,6 +197,7 @@ internal sealed partial class FrontendLink(
     {
         for (var startedAt = clock.GetTimestamp(); ; await Task.Delay(BackplaneLimits.RetryAfter, clock, cancellationToken))
         {
+            Exception? trouble = null;
             try
             {
                 if (await attempt())
@@ -204,14 +205,14 @@ internal sealed partial class FrontendLink(
                     return;
                 }
             }
-            catch (Exception error) when (ClusterTrouble.IsTransient(error)
-                && clock.GetElapsedTime(startedAt) >= BackplaneLimits.Patience)
-            {
-                throw new UnavailableException("The cluster could not be told what this frontend listens to.", error);
-            }
             catch (Exception error) when (ClusterTrouble.IsTransient(error))
             {
-                // tried again
+                trouble = error;
+            }
+
+            if (clock.GetElapsedTime(startedAt) >= BackplaneLimits.Patience)
+            {
+                throw new UnavailableException("The cluster could not be told what this frontend listens to.", trouble);
             }
         }
     }

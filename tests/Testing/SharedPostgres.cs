@@ -11,6 +11,7 @@ namespace Marketplace.Testing;
 public static class SharedPostgres
 {
     private static readonly string Root = Path.Combine(Path.GetTempPath(), "marketplace-tests");
+    private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(20);
     private static readonly Lazy<Task<PostgresServer>> Server = new(StartAsync);
     private static int _databases;
 
@@ -39,11 +40,17 @@ public static class SharedPostgres
         var server = await PostgresServer.StartAsync(directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway);
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
-            // Nothing of it is needed any more, so it needn't be stopped in order.
-            server.KillAsync().GetAwaiter().GetResult();
-            server.DisposeAsync().AsTask().GetAwaiter().GetResult();
-            PostgresServer.TryDeleteAsync(directory, TimeProvider.System).GetAwaiter().GetResult();
+            // What isn't done in time, the next process that starts one here does.
+            _ = Task.Run(() => EndAsync(server, directory)).Wait(EndWithin);
         };
         return server;
+    }
+
+    /// <summary>Nothing of it is needed any more, so it isn't stopped in order.</summary>
+    private static async Task EndAsync(PostgresServer server, string directory)
+    {
+        await server.KillAsync();
+        await server.DisposeAsync();
+        await PostgresServer.TryDeleteAsync(directory, TimeProvider.System);
     }
 }

@@ -31,11 +31,18 @@ internal sealed partial class PresenceGrain(FrontendDirectory directory, TimePro
     private readonly long _activatedAt = clock.GetTimestamp();
     private Task? _learning;
     private bool _isWhole;
+    private bool _isGone;
     private long _version;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         this.RegisterGrainTimer(PruneAsync, new(PruneEvery, PruneEvery) { Interleave = true });
+        return Task.CompletedTask;
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        _isGone = true; // what is still being told isn't tried again: nobody prunes any more, and the next activation tells it all
         return Task.CompletedTask;
     }
 
@@ -154,7 +161,7 @@ internal sealed partial class PresenceGrain(FrontendDirectory directory, TimePro
 
     private async Task TellAsync(Listener listener)
     {
-        while (listener.Told < _version && _listeners.GetValueOrDefault(listener.Frontend.Epoch) == listener)
+        while (listener.Told < _version && !_isGone && _listeners.GetValueOrDefault(listener.Frontend.Epoch) == listener)
         {
             var state = State();
             try

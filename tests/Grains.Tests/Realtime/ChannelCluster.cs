@@ -124,6 +124,9 @@ internal sealed class TestFrontend : IFrontendObserver
     /// <summary>Decides about the n-th call, from 1; null takes it.</summary>
     public Func<int, DeliveryVerdict?>? OnCall { get; set; }
 
+    /// <summary>Takes a place's state; what it throws, the place's grain is answered.</summary>
+    public Action<PresenceState>? OnPresence { get; set; }
+
     public int Calls => Volatile.Read(ref _calls);
 
     public IReadOnlyList<string> Taken
@@ -139,7 +142,11 @@ internal sealed class TestFrontend : IFrontendObserver
 
     public ValueTask<PresenceReport?> ReportPresence(string place) => new((PresenceReport?)null);
 
-    public ValueTask PresenceChanged(string place, PresenceState state) => ValueTask.CompletedTask;
+    public ValueTask PresenceChanged(string place, PresenceState state)
+    {
+        OnPresence?.Invoke(state);
+        return ValueTask.CompletedTask;
+    }
 
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery)
     {

@@ -42,12 +42,7 @@ public sealed class HeldLeaseTests
     public async Task A_frontend_asks_for_another_lease_only_when_all_that_hung_on_the_last_one_is_cut()
     {
         var leases = new Leases();
-        var frontend = new FrontendLease(
-            OneGrain.FactoryOf(leases),
-            Options.Create(new FrontendLeaseSettings()),
-            Options.Create(new FrontendSettings { Name = "test" }),
-            _clock,
-            NullLogger<FrontendLease>.Instance);
+        var frontend = LeaseOf(leases, _clock);
         await frontend.StartAsync(default);
         Assert.Equal(1, await frontend.WaitForEpochAsync(default));
         var (isBeingCut, isCut) = (new TaskCompletionSource(), new TaskCompletionSource());
@@ -75,6 +70,29 @@ public sealed class HeldLeaseTests
         frontend.Dispose();
     }
 
+    [Fact]
+    public async Task Whoever_waits_for_a_lease_gets_it_at_whatever_moment_he_comes()
+    {
+        var waiting = new List<Task<long>>();
+        var clock = new ClockThatTells();
+        using var frontend = LeaseOf(new Leases(), clock);
+        clock.OnTimer = () => waiting.Add(frontend.WaitForEpochAsync(default).AsTask()); // while the lease is being made, too
+
+        await frontend.StartAsync(default);
+        Assert.Equal(1, await frontend.WaitForEpochAsync(default));
+
+        Assert.NotEmpty(waiting);
+        Assert.All(await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromSeconds(20)), epoch => Assert.Equal(1, epoch));
+        await frontend.StopAsync(default);
+    }
+
+    private static FrontendLease LeaseOf(IFrontendLeasesGrain leases, TimeProvider clock) => new(
+        OneGrain.FactoryOf(leases),
+        Options.Create(new FrontendLeaseSettings()),
+        Options.Create(new FrontendSettings { Name = "test" }),
+        clock,
+        NullLogger<FrontendLease>.Instance);
+
     private long In(double seconds) => _clock.GetTimestamp() + TimeSpan.FromSeconds(seconds).Ticks;
 
     private sealed class Leases : IFrontendLeasesGrain
@@ -94,6 +112,18 @@ public sealed class HeldLeaseTests
         public ValueTask<IReadOnlyList<FrontendLeaseInfo>> GetLive() => throw new NotSupportedException();
 
         public ValueTask<FrontendEpochs> GetEpochs() => throw new NotSupportedException();
+    }
+
+    /// <summary>Lets a test do something whenever a timer is made.</summary>
+    private sealed class ClockThatTells : FakeTimeProvider
+    {
+        public Action OnTimer { get; set; } = () => { };
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            OnTimer();
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
     }
 
     /// <summary>A paused process: time goes on and its timers don't.</summary>

@@ -32,6 +32,7 @@ public abstract class Servers : IAsyncLifetime
         GC.SuppressFinalize(this);
         foreach (var app in _apps)
         {
+            await app.StopAsync(); // else Orleans' client gets calls when it is disposed already, which ends the process
             await app.DisposeAsync();
         }
     }
