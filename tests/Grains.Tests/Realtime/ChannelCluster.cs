@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Marketplace.Frontends;
 using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
@@ -17,6 +18,7 @@ namespace Grains.Tests.Realtime;
 /// <summary>Two silos in memory, whose dead are found quickly, and frontends under real leases.</summary>
 public sealed class ChannelCluster : IAsyncLifetime
 {
+    private readonly ConcurrentBag<IFrontendObserver> _frontends = []; // Orleans holds them weakly
     private InProcessTestCluster _cluster = null!;
     private NpgsqlDataSource _database = null!;
 
@@ -72,6 +74,7 @@ public sealed class ChannelCluster : IAsyncLifetime
 
     internal async Task<FrontendAddress> StartFrontendAsync(IFrontendObserver frontend)
     {
+        _frontends.Add(frontend);
         var term = await Leases.Register(new("test"));
         var address = new FrontendAddress(term.Epoch, Grains.CreateObjectReference<IFrontendObserver>(frontend));
         await Directory.Announce(address);

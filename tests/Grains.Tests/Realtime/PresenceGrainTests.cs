@@ -24,7 +24,7 @@ public sealed class PresenceGrainTests(ChannelCluster cluster) : IClassFixture<C
 
         await ReportAsync(frontend);
 
-        await Eventually.TrueAsync(() => Volatile.Read(ref told) == 3);
+        await Eventually.TrueAsync(() => Volatile.Read(ref told) > 2); // more often where it changed meanwhile
     }
 
     [Fact]
