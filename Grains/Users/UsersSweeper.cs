@@ -25,7 +25,7 @@ internal sealed partial class UsersSweeper(
             {
                 await SweepAsync(clock.GetUtcNow());
             }
-            catch (NpgsqlException error)
+            catch (Exception error) when (error is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(error.Message);
             }

@@ -134,7 +134,8 @@ internal sealed partial class FrontendLease(
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         await _stopping.CancelAsync();
-        await (ExecuteTask ?? Task.CompletedTask).WaitAsync(cancellationToken);
+        await (ExecuteTask ?? Task.CompletedTask).WaitAsync(cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the lease is given back whatever became of a renewal
         if (_lease is not { } lease)
         {
             return;

@@ -181,6 +181,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
 
     public async Task ListenAsync(string channel, LocalConnection connection, bool hasHistory = false)
     {
+        var startedAt = _clock.GetTimestamp();
         var isOwn = false;
         while (_channels.Add(channel, connection, this, Listen, hasHistory) is { } listening)
         {
@@ -189,7 +190,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
                 await listening;
                 return;
             }
-            catch (UnavailableException) when (!isOwn)
+            catch (UnavailableException) when (!isOwn && _clock.GetElapsedTime(startedAt) < BackplaneLimits.Patience)
             {
                 // It was begun for an earlier listener and its patience has ended; ours hasn't.
             }

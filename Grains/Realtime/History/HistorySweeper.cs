@@ -25,7 +25,7 @@ internal sealed partial class HistorySweeper(
                 {
                 }
             }
-            catch (NpgsqlException error)
+            catch (Exception error) when (error is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(error.Message); // the rows are still there at the next tick
             }

@@ -93,8 +93,15 @@ internal sealed class HistoryJoin(
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         post(() =>
         {
-            action();
-            done.SetResult();
+            try
+            {
+                action();
+                done.SetResult();
+            }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                done.SetException(error); // for example a message that the client's method no longer takes
+            }
         });
         return done.Task;
     }

@@ -79,7 +79,8 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
                 _inbox.Post,
                 (position, token) => _link.ReadAsync(local, position, token),
                 (position, message) => _payloads.ToHubMessage(HistoryPayloads<THub>.ToStamp(channel, position), message));
-            var (at, isComplete) = await join.FollowAsync(from, cancellationToken);
+            var (at, isComplete) = await join.FollowAsync(from, cancellationToken)
+                .WaitAsync(cancellationToken); // the inbox's reader drops what it was to do when the lease ends, and the connection is cut then
             return new(HistoryPayloads<THub>.ToStamp(channel, at), IsReload: !isComplete);
         }
         catch
@@ -102,7 +103,9 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
             _link.Leave(left);
         }
 
-        await HistoryJoin.LeaveAsync(name, connection, _inbox.Post);
+        // Dropped without a lease, as above; nothing reaches the connection by this channel any more.
+        await HistoryJoin.LeaveAsync(name, connection, _inbox.Post).WaitAsync(BackplaneLimits.LeasePatience, _clock)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private static void CheckLength(string text, int lengthMax, string name)

@@ -65,8 +65,7 @@ internal sealed class LocalPlaces
         {
             foreach (var place in _places.Values)
             {
-                place.Reported = 0;
-                EnsureReporting(place);
+                Changed(place); // a report that is under way, to whom it no longer counts, doesn't do
             }
         }
     }
