@@ -41,7 +41,7 @@ internal sealed class ConnectionDrain(
     {
         _hasBegun = true;
         await WaitUntilNoneAsync(GoodbyeWithin, cancellationToken);
-        await _close.CancelAsync();
+        await _close.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // one that has just gone may throw; all are cut
         await WaitUntilNoneAsync(CutWithin, cancellationToken);
         await slots.DrainAsync(GiveBackWithin);
     }
