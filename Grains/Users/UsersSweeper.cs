@@ -25,7 +25,7 @@ internal sealed partial class UsersSweeper(
             {
                 await SweepAsync(clock.GetUtcNow());
             }
-            catch (Exception error) when (error is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
+            catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(error.Message);
             }

@@ -29,7 +29,7 @@ internal sealed partial class BucketSweeper(NpgsqlDataSource dataSource, TimePro
                 {
                 }
             }
-            catch (Exception error) when (error is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
+            catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(error.Message); // the rows are still there at the next tick
             }

@@ -25,7 +25,7 @@ internal sealed partial class HistorySweeper(
                 {
                 }
             }
-            catch (Exception error) when (error is not OutOfMemoryException && !stoppingToken.IsCancellationRequested)
+            catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 LogFailed(error.Message); // the rows are still there at the next tick
             }

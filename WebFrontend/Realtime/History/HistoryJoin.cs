@@ -28,7 +28,7 @@ internal sealed class HistoryJoin(
     public async Task<(HistoryPosition At, bool IsComplete)> FollowAsync(
         HistoryPosition? after, CancellationToken cancellationToken)
     {
-        var at = await BeginAsync(isCatchingUp: after is not null).WaitAsync(cancellationToken);
+        var at = await BeginAsync(isCatchingUp: after is not null, cancellationToken);
         if (after is not { } from)
         {
             return (at, true);
@@ -36,25 +36,27 @@ internal sealed class HistoryJoin(
 
         var isComplete = await CatchUpAsync(from, at, cancellationToken);
         var end = isComplete && from.Number > at.Number ? from : at; // it was further than this frontend
-        await PostAsync(post, () => connection.Following!.GetValueOrDefault(channel)?.GoOn(end)).WaitAsync(cancellationToken);
+        await PostAsync(post, () => connection.Following!.GetValueOrDefault(channel)?.GoOn(end), cancellationToken);
         return (end, isComplete);
     }
 
     /// <summary>Lets a connection follow no more.</summary>
     public static Task LeaveAsync(string channel, IHistoryConnection connection, Action<Action> post) =>
-        PostAsync(post, () => connection.Following?.Remove(channel));
+        PostAsync(post, () => connection.Following?.Remove(channel), CancellationToken.None);
 
-    private Task<HistoryPosition> BeginAsync(bool isCatchingUp)
+    private async Task<HistoryPosition> BeginAsync(bool isCatchingUp, CancellationToken cancellationToken)
     {
-        var begun = new TaskCompletionSource<HistoryPosition>(TaskCreationOptions.RunContinuationsAsynchronously);
-        post(() =>
-        {
-            var at = history.Written;
-            connection.Following ??= new(StringComparer.Ordinal);
-            connection.Following[channel] = new(connection, at, isCatchingUp);
-            begun.SetResult(at);
-        });
-        return begun.Task;
+        HistoryPosition at = default;
+        await PostAsync(
+            post,
+            () =>
+            {
+                at = history.Written;
+                connection.Following ??= new(StringComparer.Ordinal);
+                connection.Following[channel] = new(connection, at, isCatchingUp);
+            },
+            cancellationToken);
+        return at;
     }
 
     /// <summary>Writes what lies between two positions to the connection; false if some of it is kept no longer.</summary>
@@ -75,20 +77,27 @@ internal sealed class HistoryJoin(
                     ? true : throw new UnavailableException($"Channel {channel}: its activation is behind; another takes over.");
             }
 
-            await PostAsync(post, () =>
-            {
-                foreach (var message in missed)
+            await PostAsync(
+                post,
+                () =>
                 {
-                    connection.Write(toHubMessage(new(to.Epoch, message.Number), (HistoryMessage)message.Message));
-                }
-            });
+                    foreach (var message in missed)
+                    {
+                        connection.Write(toHubMessage(new(to.Epoch, message.Number), (HistoryMessage)message.Message));
+                    }
+                },
+                cancellationToken);
             from = new(to.Epoch, missed[^1].Number);
         }
 
         return true;
     }
 
-    private static Task PostAsync(Action<Action> post, Action action)
+    /// <summary>
+    /// Completes when the inbox's reader has done it. The reader drops it when this frontend has lost its lease; the connection is
+    /// cut then, which is what the token has to tell of.
+    /// </summary>
+    private static Task PostAsync(Action<Action> post, Action action, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         post(() =>
@@ -103,6 +112,6 @@ internal sealed class HistoryJoin(
                 done.SetException(error); // for example a message that the client's method no longer takes
             }
         });
-        return done.Task;
+        return done.Task.WaitAsync(cancellationToken);
     }
 }

@@ -79,8 +79,7 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
                 _inbox.Post,
                 (position, token) => _link.ReadAsync(local, position, token),
                 (position, message) => _payloads.ToHubMessage(HistoryPayloads<THub>.ToStamp(channel, position), message));
-            var (at, isComplete) = await join.FollowAsync(from, cancellationToken)
-                .WaitAsync(cancellationToken); // the inbox's reader drops what it was to do when the lease ends, and the connection is cut then
+            var (at, isComplete) = await join.FollowAsync(from, cancellationToken);
             return new(HistoryPayloads<THub>.ToStamp(channel, at), IsReload: !isComplete);
         }
         catch
@@ -103,7 +102,7 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
             _link.Leave(left);
         }
 
-        // Dropped without a lease, as above; nothing reaches the connection by this channel any more.
+        // Without a lease the inbox's reader drops it; nothing reaches the connection by this channel any more, done or not.
         await HistoryJoin.LeaveAsync(name, connection, _inbox.Post).WaitAsync(BackplaneLimits.LeasePatience, _clock)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

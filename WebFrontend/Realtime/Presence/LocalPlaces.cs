@@ -65,7 +65,7 @@ internal sealed class LocalPlaces
         {
             foreach (var place in _places.Values)
             {
-                Changed(place); // a report that is under way, to whom it no longer counts, doesn't do
+                Changed(place); // a version of its own: the answer to a report that is under way must not count for it
             }
         }
     }

@@ -86,6 +86,27 @@ public sealed class HeldLeaseTests
         await frontend.StopAsync(default);
     }
 
+    [Fact]
+    public async Task A_lease_is_given_back_although_a_renewal_fails_while_the_frontend_stops()
+    {
+        var leases = new Leases();
+        using var frontend = LeaseOf(leases, _clock);
+        await frontend.StartAsync(default);
+        await frontend.WaitForEpochAsync(default);
+        var stopping = new TaskCompletionSource<Task>();
+        leases.OnRenew = () =>
+        {
+            stopping.SetResult(frontend.StoppingAsync(default));
+            Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System).GetAwaiter().GetResult(); // until the loop's token knows
+            throw new InvalidOperationException("this silo is going down, too");
+        };
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await (await stopping.Task);
+
+        Assert.Equal([1], leases.Released);
+    }
+
     private static FrontendLease LeaseOf(IFrontendLeasesGrain leases, TimeProvider clock) => new(
         OneGrain.FactoryOf(leases),
         Options.Create(new FrontendLeaseSettings()),
@@ -101,13 +122,24 @@ public sealed class HeldLeaseTests
 
         public bool Renews { get; set; } = true;
 
+        public Action OnRenew { get; set; } = () => { };
+
+        public List<long> Released { get; } = [];
+
         public ValueTask<FrontendLeaseTerm> Register(FrontendRegistration registration) =>
             new(new FrontendLeaseTerm(++Registered, TimeSpan.FromSeconds(12)));
 
-        public ValueTask<FrontendLeaseTerm?> Renew(long epoch) =>
-            new(Renews ? new FrontendLeaseTerm(epoch, TimeSpan.FromSeconds(12)) : null);
+        public ValueTask<FrontendLeaseTerm?> Renew(long epoch)
+        {
+            OnRenew();
+            return new(Renews ? new FrontendLeaseTerm(epoch, TimeSpan.FromSeconds(12)) : null);
+        }
 
-        public ValueTask Release(long epoch) => ValueTask.CompletedTask;
+        public ValueTask Release(long epoch)
+        {
+            Released.Add(epoch);
+            return ValueTask.CompletedTask;
+        }
 
         public ValueTask<IReadOnlyList<FrontendLeaseInfo>> GetLive() => throw new NotSupportedException();
 

@@ -19,6 +19,7 @@ public sealed class ListeningTests : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
     private readonly Channels _channels = new();
+    private readonly Lease _lease = new();
     private readonly ServiceProvider _services;
 
     public ListeningTests()
@@ -27,7 +28,7 @@ public sealed class ListeningTests : IAsyncDisposable
         services.AddLogging().AddMetrics();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
         services.AddSingleton<TimeProvider>(_clock);
-        services.AddSingleton<IFrontendLease>(new Lease());
+        services.AddSingleton<IFrontendLease>(_lease);
         services.AddSingleton(OneGrain.FactoryOf(_channels));
         services.AddSignalR().AddOrleansBackplane();
         _services = services.BuildServiceProvider();
@@ -62,6 +63,30 @@ public sealed class ListeningTests : IAsyncDisposable
 
         await Assert.ThrowsAsync<UnavailableException>(() => first);
         await second.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
+    }
+
+    [Fact]
+    public async Task Many_who_wait_for_one_channel_are_all_told_when_their_patience_ends_and_not_one_after_another()
+    {
+        await AnnounceAsync();
+        _channels.Answer = _ => Task.FromException(new TimeoutException());
+        var waiting = Enumerable.Range(1, 6).Select(number => Connect($"c-{number}")).ToArray();
+
+        await PassAsync(TimeSpan.FromSeconds(26)); // twice the patience: an attempt that began before one's own
+
+        Assert.All(waiting, connected => Assert.IsType<UnavailableException>(connected.Exception?.InnerException));
+    }
+
+    [Fact]
+    public async Task Who_listens_under_a_lease_that_has_gone_is_told_when_the_patience_ends()
+    {
+        await AnnounceAsync();
+        _lease.Epoch = 2; // and isn't announced
+
+        var connected = Connect("c-1");
+        await PassAsync(TimeSpan.FromSeconds(14));
+
+        Assert.IsType<UnavailableException>(connected.Exception?.InnerException);
     }
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
@@ -99,7 +124,7 @@ public sealed class ListeningTests : IAsyncDisposable
 
     private sealed class Lease : IFrontendLease
     {
-        public long? Epoch => 1;
+        public long? Epoch { get; set; } = 1;
 
         public CancellationToken EndOf(long epoch) => CancellationToken.None;
 
