@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using Marketplace.Frontends;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Frontends;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Mvc;
@@ -100,6 +101,19 @@ public sealed class ConnectionAdmissionTests
         await frontend.StopAsync(TestContext.Current.CancellationToken);
 
         Assert.True((await host.Grains.GetGrain<IFrontendLeasesGrain>(0).GetEpochs()).IsVoid(epoch));
+        Assert.Equal(0, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task A_connection_that_throws_at_being_cut_keeps_nothing_from_being_given_back()
+    {
+        await using var host = await HubHost.StartAsync();
+        var frontend = await host.StartFrontendAsync();
+        Assert.True(await IsStartedAsync(HubHost.Connect(frontend, "ann", negotiate: true)));
+        frontend.Services.GetRequiredService<ConnectionDrain>().Close.Register(() => throw new ObjectDisposedException("its request"));
+
+        await frontend.StopAsync(TestContext.Current.CancellationToken);
+
         Assert.Equal(0, await host.SlotsOfAsync("ann"));
     }
 

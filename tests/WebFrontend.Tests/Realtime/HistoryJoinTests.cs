@@ -38,7 +38,7 @@ public sealed class HistoryJoinTests
     [Fact]
     public async Task A_message_that_cannot_be_written_fails_the_join()
     {
-        var following = Join(action => action(), (_, _) => throw new InvalidOperationException("no such method"))
+        var following = Join(action => Record.Exception(action), (_, _) => throw new InvalidOperationException("no such method"))
             .FollowAsync(new(1, 0), CancellationToken.None);
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => following.WaitAsync(Soon));

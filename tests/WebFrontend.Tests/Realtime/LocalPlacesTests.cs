@@ -1,0 +1,31 @@
+using Marketplace.WebFrontend.Realtime.Presence;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
+
+namespace WebFrontend.Tests.Realtime;
+
+public sealed class LocalPlacesTests
+{
+    [Fact]
+    public async Task What_is_to_be_reported_anew_is_so_although_a_report_is_under_way()
+    {
+        using var connection = new PipedConnection();
+        var reporting = new TaskCompletionSource<LocalPlace>();
+        var places = new LocalPlaces
+        {
+            Report = place =>
+            {
+                reporting.SetResult(place);
+                return Task.CompletedTask;
+            },
+        };
+        places.Enter("room", connection.Local, (_, _) => new SerializedHubMessage(new InvocationMessage("Presence", [])));
+        var place = await reporting.Task;
+        var report = places.ReportOf("room")!;
+
+        places.ReportAll(); // under a new lease, say: the grain has the report under the old one
+
+        Assert.False(places.IsReported(place, report.Version));
+        Assert.True(places.IsReported(place, places.ReportOf("room")!.Version));
+    }
+}
