@@ -6,7 +6,9 @@ namespace Marketplace.Hosting.Stopping;
 /// </summary>
 public interface IBeforeStop
 {
-    /// <summary>Runs beside the others of its kind; the stop begins when all have ended.</summary>
+    /// <summary>
+    /// Runs beside the others of its kind, begun before those that were registered before it; the stop begins when all have ended.
+    /// </summary>
     /// <param name="hurry">Cancelled when the process is told a second time: nothing is waited for any more.</param>
     Task BeforeStopAsync(CancellationToken hurry);
 }

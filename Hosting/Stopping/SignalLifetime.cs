@@ -64,7 +64,7 @@ internal sealed partial class SignalLifetime(
         var startedAt = _clock.GetTimestamp();
         if (application.ApplicationStarted.IsCancellationRequested)
         {
-            await Task.WhenAll(before.Select(PrepareAsync));
+            await Task.WhenAll(before.Reverse().Select(PrepareAsync));
         }
 
         var left = host.Value.ShutdownTimeout - _clock.GetElapsedTime(startedAt);
