@@ -8,7 +8,7 @@ namespace WebFrontend.Tests.Connections;
 internal sealed class CuttableProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly ConcurrentBag<TcpClient> _open = [];
+    private ConcurrentBag<(TcpClient Client, TcpClient Server)> _open = [];
     private readonly Uri _target;
     private readonly Task _accepting;
 
@@ -23,10 +23,11 @@ internal sealed class CuttableProxy : IAsyncDisposable
 
     public void Cut()
     {
-        while (_open.TryTake(out var client))
+        // Those that are open now: who is cut comes back at once, and a second cut would be one of a connection that is being made.
+        foreach (var (client, server) in Interlocked.Exchange(ref _open, []))
         {
-            client.Client.LingerState = new(enable: true, seconds: 0); // as a network does that goes away: no goodbye
-            client.Dispose();
+            Break(client);
+            Break(server);
         }
     }
 
@@ -35,6 +36,12 @@ internal sealed class CuttableProxy : IAsyncDisposable
         _listener.Dispose();
         Cut();
         await _accepting;
+    }
+
+    private static void Break(TcpClient end)
+    {
+        end.Client.LingerState = new(enable: true, seconds: 0); // as a network does that goes away: no goodbye
+        end.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -46,8 +53,7 @@ internal sealed class CuttableProxy : IAsyncDisposable
                 var client = await _listener.AcceptTcpClientAsync();
                 var server = new TcpClient();
                 await server.ConnectAsync(_target.Host, _target.Port);
-                _open.Add(client);
-                _open.Add(server);
+                _open.Add((client, server));
                 _ = PumpAsync(client, server);
                 _ = PumpAsync(server, client);
             }
