@@ -5,6 +5,7 @@ using Marketplace.Hosting.Settings;
 using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Health;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Limits.Http;
 using Marketplace.WebFrontend.Live;
 using Marketplace.WebFrontend.Users;
 using Microsoft.Extensions.Options;
@@ -40,9 +41,10 @@ public static class FrontendHostingExtensions
     public static WebApplication UseMarketplaceFrontend(this WebApplication app)
     {
         app.UseForwardedHeaders();
+        app.UseRouting();
+        app.UseFloodGate();
         app.UseProblemResponses();
         app.UseStartGate();
-        app.UseRouting();
         app.UseRateLimiter();
         app.UseRequestTimeouts(); // after the limiter, which has times of its own: a flood that is refused starts no timers
         app.UseBodyTimeout();

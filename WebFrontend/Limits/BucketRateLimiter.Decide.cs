@@ -16,15 +16,13 @@ internal sealed partial class BucketRateLimiter
         var policy = _context.Current;
         if (permits == 0)
         {
-            return !_holder.IsRefused(1, now, policy.Version) && _holder.Last.Limit > 0
-                ? new UncountedLease(RefusalReason.None, Status(now))
-                : _holder.IsRefused(1, now, policy.Version) ? Refuse(RefusalReason.Exhausted, now) : null;
+            return _holder.Refused(1, now, policy.Version) is { } known ? Refuse(known, now)
+                : _holder.Last.Limit > 0 ? new UncountedLease(RefusalReason.None, Status(now))
+                : null;
         }
 
         return Spend(permits, now, policy.Version)
-            ?? (_holder.IsRefused(permits, now, policy.Version) && QueueLimit(policy.Options) == 0
-                ? Refuse(RefusalReason.Exhausted, now)
-                : null);
+            ?? (_holder.Refused(permits, now, policy.Version) is { } refusal && QueueLimit(policy.Options) == 0 ? Refuse(refusal, now) : null);
     }
 
     private BucketLease? Spend(int permits, long now, int version)
@@ -48,24 +46,27 @@ internal sealed partial class BucketRateLimiter
         return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: 0, comeBack: false, StatusOf(lot));
     }
 
+    private UncountedLease Refuse(Refusal refusal, long now) => Refuse(
+        RefusalReason.Exhausted,
+        new(
+            _context.Policy,
+            refusal.Answer.Limit,
+            Window(refusal.Answer),
+            Math.Max(0, refusal.Answer.Remaining),
+            _clock.GetElapsedTime(now, refusal.Until)));
+
     /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>
-    private UncountedLease Refuse(RefusalReason reason, long now)
+    private UncountedLease Refuse(RefusalReason reason, in PermitStatus status)
     {
         Interlocked.Increment(ref _refused);
         if (_context.Current.Options.Shadow)
         {
             _context.Meters.ShadowDeny();
-            return new(RefusalReason.None, Status(now));
+            return new(RefusalReason.None, status);
         }
 
         _context.Meters.Deny();
-        return new(reason, reason == RefusalReason.Exhausted ? Refusal(now) : Status(now));
-    }
-
-    private PermitStatus Refusal(long now)
-    {
-        var left = _context.Clock.GetElapsedTime(now, Math.Max(now, _holder.RefusedUntil));
-        return new(_context.Policy, _holder.Last.Limit, Window(_holder.Last), Math.Max(0, _holder.Last.Remaining), left);
+        return new(reason, status);
     }
 
     private PermitStatus Status(long now) => Status(_holder.Last, _holder.Lot?.Left ?? 0, _holder.LastAt, now);

@@ -149,9 +149,7 @@ internal sealed partial class BucketRateLimiter
         while (_waiters.First is { Value: var waiter })
         {
             var lease = Spend(waiter.Permits, now, version)
-                ?? (_holder.IsRefused(waiter.Permits, now, version) && !MayQueue(waiter)
-                    ? Refuse(RefusalReason.Exhausted, now)
-                    : null);
+                ?? (_holder.Refused(waiter.Permits, now, version) is { } refusal && !MayQueue(waiter, refusal) ? Refuse(refusal, now) : null);
             if (lease is null)
             {
                 if (_context.Clock.GetElapsedTime(waiter.Since, now) < _context.Deadline || waiter.IsQueued)
@@ -159,7 +157,7 @@ internal sealed partial class BucketRateLimiter
                     return;
                 }
 
-                lease = Refuse(RefusalReason.Unavailable, now); // leases that are over when they arrive, again and again
+                lease = Refuse(RefusalReason.Unavailable, Status(now)); // leases that are over when they arrive, again and again
             }
 
             Answer(waiter, lease);

@@ -37,7 +37,7 @@ internal sealed partial class BucketRateLimiter
                 _context.Meters.AdmitUncounted();
                 return new(RefusalReason.None, Status(now));
             default:
-                return Refuse(RefusalReason.Unavailable, now);
+                return Refuse(RefusalReason.Unavailable, Status(now));
         }
     }
 
@@ -60,25 +60,24 @@ internal sealed partial class BucketRateLimiter
     }
 
     /// <summary>There is room in the queue, and the refusal ends before the request would have waited for too long.</summary>
-    private bool MayQueue(Waiter waiter)
+    private bool MayQueue(Waiter waiter, Refusal refusal)
     {
         var policy = _context.Current.Options;
         return waiter.Permits <= policy.Limit
             && _waiters.Sum(other => (long)other.Permits) <= QueueLimit(policy)
-            && _context.Clock.GetElapsedTime(waiter.Since, _holder.RefusedUntil) <= _context.QueueTime;
+            && _context.Clock.GetElapsedTime(waiter.Since, refusal.Until) <= _context.QueueTime;
     }
 
     /// <summary>A refused request that may wait is asked for again when the refusal ends.</summary>
     private bool WaitForRefusalToEnd(Waiter waiter, long now, VersionedPolicy policy)
     {
-        if (!_holder.IsRefused(waiter.Permits, now, policy.Version))
+        if (_holder.Refused(waiter.Permits, now, policy.Version) is not { } refusal)
         {
             return false;
         }
 
         waiter.IsQueued = true;
-        var wait = _context.Clock.GetElapsedTime(now, _holder.RefusedUntil);
-        _ = WakeAsync(wait);
+        _ = WakeAsync(_context.Clock.GetElapsedTime(now, refusal.Until));
         return true;
     }
 

@@ -123,6 +123,20 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         return lot;
     }
 
+    /// <summary>
+    /// A remembered refusal, so that nobody is asked in vain; null when the rest of this class has to be asked. The way of a flood:
+    /// it takes no lock. What it sees may be a moment old, as if the request had come that much sooner.
+    /// </summary>
+    public UncountedLease? KnownRefusal(int permits)
+    {
+        var now = _clock.GetTimestamp();
+        var policy = _policy.Current;
+        return _holder.Refused(permits, now, policy.Version) is { } refusal && QueueLimit(policy.Options) == 0
+            && !(Volatile.Read(ref _lot) is { } lot && lot.Left >= permits)
+            ? Refuse(refusal, now)
+            : null;
+    }
+
     /// <summary>Takes back permits that were not used after all, or that a request under a concurrency limit has done with.</summary>
     public void GiveBack(Lot lot, int permits, int useEpoch)
     {
@@ -272,20 +286,6 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         }
 
         return _context.Clock.GetElapsedTime(_lastUsedAt, now);
-    }
-
-    /// <summary>A remembered refusal, so that nobody is asked in vain.</summary>
-    public BucketLease? IsKnownToRefuse(int permits)
-    {
-        lock (_gate)
-        {
-            var now = _context.Clock.GetTimestamp();
-            var policy = _context.Current;
-            return _waiters.Count == 0 && QueueLimit(policy.Options) == 0
-                && !(_holder.Lot is { } lot && lot.Left >= permits) && _holder.IsRefused(permits, now, policy.Version)
-                ? Refuse(RefusalReason.Exhausted, now)
-                : null;
-        }
     }
 
     protected override void Dispose(bool disposing)

@@ -155,6 +155,35 @@ public sealed class BucketRateLimiterTests : IDisposable
     }
 
     [Fact]
+    public async Task A_refusal_that_is_overtaken_by_permits_that_came_back_refuses_nobody()
+    {
+        var acquiring = _limiter.AcquireAsync().AsTask();
+        var overtaken = await _link.NextAsync();
+
+        _limiter.Reopen();
+        overtaken.Refuse(retryIn: 60);
+        (await _link.NextAsync()).Answer(granted: 1, remaining: 0);
+
+        Assert.True((await acquiring).IsAcquired);
+    }
+
+    [Fact]
+    public async Task A_flood_is_refused_with_what_the_bucket_said_last()
+    {
+        Assert.Null(_limiter.KnownRefusal(1));
+        await RefuseAsync();
+
+        _clock.Advance(TimeSpan.FromSeconds(12));
+        var refusal = _limiter.KnownRefusal(1);
+
+        Assert.Equal(RefusalReason.Exhausted, refusal?.Reason);
+        Assert.Equal((200, 0, 48.0), (refusal!.Status.Limit, refusal.Status.Remaining, Math.Round(refusal.Status.ResetsIn.TotalSeconds, 3)));
+        Assert.Equal(2, _limiter.GetStatistics().TotalFailedLeases); // the one that asked, and this
+        _limiter.Reopen();
+        Assert.Null(_limiter.KnownRefusal(1));
+    }
+
+    [Fact]
     public async Task After_the_window_the_bucket_is_asked_again()
     {
         await RefuseAsync();

@@ -17,7 +17,7 @@ internal readonly record struct Asked(BucketRateLimiter Limiter, int Permits, bo
         // What is known to be refused is refused before anything is taken: it costs no call and nobody a permit.
         for (var i = 0; asked.Length > 1 && i < asked.Length; i++)
         {
-            taken[i] = asked[i].Limiter.IsKnownToRefuse(asked[i].Permits);
+            taken[i] = asked[i].Limiter.KnownRefusal(asked[i].Permits);
             if (taken[i] is { IsAcquired: false } refusal)
             {
                 return refusal;

@@ -15,7 +15,8 @@ namespace Marketplace.WebFrontend.Limits.Http;
 /// <remarks>
 /// <see cref="AttemptAcquireCore"/> is the way of nearly all admitted requests: it spends what is in hand, allocates nothing but the
 /// headers' text, and knows nothing else. Whatever it can't answer so, refusals among it, is left to
-/// <see cref="AcquireAsyncCore"/>, which the middleware calls next; so a refusal is counted once.
+/// <see cref="AcquireAsyncCore"/>, which the middleware calls next; so a refusal is counted once. <see cref="FloodGate"/> is the
+/// way of nearly all that are refused.
 /// </remarks>
 internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : PartitionedRateLimiter<HttpContext>
 {
@@ -69,6 +70,41 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
             : JointLease.Of(taken);
     }
 
+    /// <summary>
+    /// Refuses what any of its policies is known to refuse, when that can be told without finding out who the caller is; sets the
+    /// limit headers then.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="status">Where the partition stands that refuses.</param>
+    /// <returns>Whether it is refused; otherwise nothing is known, and nothing was taken.</returns>
+    public bool TryRefuse(HttpContext context, out PermitStatus status)
+    {
+        foreach (var limit in plans.Of(context.GetEndpoint()))
+        {
+            var cost = limit.CostOf(context.Request);
+            var rules = limit.Rules;
+            if (cost == 0 || rules.IsShadow)
+            {
+                continue;
+            }
+
+            if (rules.NeedsUser)
+            {
+                break; // a policy before others that refuse is told of first
+            }
+
+            if (!rules.Exempts(context, user: null) && limit.Find(context, rules)?.KnownRefusal(cost) is { IsAcquired: false } refusal)
+            {
+                status = refusal.Status;
+                Show(context, [status]);
+                return true;
+            }
+        }
+
+        status = default;
+        return false;
+    }
+
     protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount)
     {
         var limiters = default(Few<BucketRateLimiter>);
@@ -105,36 +141,10 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         return count == 0 ? Unlimited : SpendAll(resource, limiters[..count], shown[..count]);
     }
 
-    protected override ValueTask<RateLimitLease> AcquireAsyncCore(
+    protected override async ValueTask<RateLimitLease> AcquireAsyncCore(
         HttpContext context, int permitCount, CancellationToken cancellationToken)
     {
         var limits = plans.Of(context.GetEndpoint());
-        return permitCount == 1 && limits is [var only] && IsKnownToRefuse(context, only) is { } refusal
-            ? new(Refuse(context, refusal))
-            : AcquireAllAsync(context, limits, permitCount, cancellationToken);
-    }
-
-    /// <summary>The way of a flood: under one policy, refused a moment ago.</summary>
-    private static BucketLease? IsKnownToRefuse(HttpContext context, PlannedLimit limit)
-    {
-        var rules = limit.Rules;
-        return !rules.NeedsUser && !rules.IsShadow && limit.CostOf(context.Request) == 1 && !rules.Exempts(context, user: null)
-            && limit.Find(context, rules)?.IsKnownToRefuse(1) is { IsAcquired: false } refusal ? refusal : null;
-    }
-
-    private BucketLease Refuse(HttpContext context, BucketLease refusal)
-    {
-        if (refusal.Status.Limit > 0)
-        {
-            Show(context, [refusal.Status]);
-        }
-
-        return refusal;
-    }
-
-    private async ValueTask<RateLimitLease> AcquireAllAsync(
-        HttpContext context, PlannedLimit[] limits, int permitCount, CancellationToken cancellationToken)
-    {
         var user = NeedsUser(context, limits) ? await UserOfAsync(context) : null;
         var asked = Ask(context, limits, user, permitCount);
         if (asked.Length == 0)
@@ -145,7 +155,12 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         var taken = new BucketLease[asked.Length];
         if (await Asked.TakeAllAsync(asked, taken, cancellationToken) is { } refusal)
         {
-            return Refuse(context, refusal);
+            if (refusal.Status.Limit > 0)
+            {
+                Show(context, [refusal.Status]);
+            }
+
+            return refusal;
         }
 
         var statuses = new List<PermitStatus>(asked.Length);

@@ -19,6 +19,9 @@ internal static class RefusalWriter
 
     private const int TraceIdLengthMax = 256;
 
+    /// <summary>Answers, unless the response has started and nothing can be said any more.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="lease">The refusal, from a limiter of this frontend.</param>
     public static Task WriteAsync(HttpContext context, RateLimitLease lease)
     {
         lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
@@ -29,16 +32,17 @@ internal static class RefusalWriter
         }
 
         lease.TryGetMetadata(BucketLease.StatusName, out var status);
-        if (!context.Response.HasStarted)
-        {
-            WriteTooMany(context, status, ProblemWriter.Seconds(retryAfter));
-        }
-
-        return Task.CompletedTask;
+        return context.Response.HasStarted ? Task.CompletedTask : WriteTooManyAsync(context, status, ProblemWriter.Seconds(retryAfter));
     }
 
+    /// <summary>Answers 429.</summary>
+    /// <param name="context">The request, whose response has not started.</param>
+    /// <param name="status">Where its partition stands.</param>
+    public static Task WriteTooManyAsync(HttpContext context, in PermitStatus status) =>
+        WriteTooManyAsync(context, status, ProblemWriter.Seconds(status.ResetsIn));
+
     /// <summary>Into the response's own buffer, which the server sends when the request ends.</summary>
-    private static void WriteTooMany(HttpContext context, in PermitStatus status, long retryAfter)
+    private static Task WriteTooManyAsync(HttpContext context, in PermitStatus status, long retryAfter)
     {
         var response = context.Response;
         response.StatusCode = StatusCodes.Status429TooManyRequests;
@@ -47,6 +51,21 @@ internal static class RefusalWriter
         Span<byte> body = stackalloc byte[LengthMax];
         body = body[..Format(status, retryAfter, TraceIdOf(context), body)];
         response.ContentLength = body.Length;
+
+        // The head first: a body that is written before it is kept in a buffer of its own until then.
+        var head = response.StartAsync();
+        if (!head.IsCompletedSuccessfully)
+        {
+            return WriteAfterAsync(head, response, body.ToArray());
+        }
+
+        response.BodyWriter.Write(body);
+        return Task.CompletedTask;
+    }
+
+    private static async Task WriteAfterAsync(Task head, HttpResponse response, byte[] body)
+    {
+        await head;
         response.BodyWriter.Write(body);
     }
 

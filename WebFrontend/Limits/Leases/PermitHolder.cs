@@ -44,9 +44,8 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private int _demand = 1;
     private long _demandSince;
     private long _spentBefore; // the last pause
-    private int _refusedFrom = int.MaxValue;
-    private long _refusedUntil;
-    private int _refusedVersion;
+    private Refusal? _refusal; // replaced as a whole: it is read without the lock
+    private bool _isReopened; // since the request was sent
 
     /// <summary>What can be spent; null when there is nothing.</summary>
     public Lot? Lot => _lot;
@@ -82,18 +81,30 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         return lot;
     }
 
-    /// <summary>Whether asking for so many is known to be of no use at the moment.</summary>
-    public bool IsRefused(int permits, long now, int version) =>
-        permits >= _refusedFrom && now < _refusedUntil && version == _refusedVersion;
+    /// <summary>Whether asking for so many is known to be of no use at the moment, and by which answer. Needs no lock.</summary>
+    public Refusal? Refused(int permits, long now, int version) =>
+        Volatile.Read(ref _refusal) is { } refusal && permits >= refusal.From && now < refusal.Until && version == refusal.Answer.PolicyVersion
+            ? refusal
+            : null;
 
-    /// <summary>Remembers that so many were not to be had.</summary>
-    public void Refuse(int permits) => _refusedFrom = Math.Min(_refusedFrom, permits);
+    /// <summary>Remembers that so many were not to be had, by the answer that was just taken over.</summary>
+    public void Refuse(int permits)
+    {
+        if (_refusal is { } refusal && permits < refusal.From)
+        {
+            Volatile.Write(ref _refusal, refusal with { From = permits });
+        }
+    }
 
-    /// <summary>When a refusal ends; 0 when there is none.</summary>
-    public long RefusedUntil => _refusedFrom == int.MaxValue ? 0 : _refusedUntil;
-
-    /// <summary>Permits came back somewhere: what was refused may be asked for again.</summary>
-    public void Reopen() => _refusedFrom = int.MaxValue;
+    /// <summary>
+    /// Permits came back somewhere: what was refused may be asked for again. The refusal may be under way still: this message
+    /// and the answer to a request overtake each other.
+    /// </summary>
+    public void Reopen()
+    {
+        _isReopened = _request is not null;
+        Volatile.Write(ref _refusal, null);
+    }
 
     /// <summary>The next message to the bucket, or the last one again if it has not been answered.</summary>
     /// <param name="wanted">Permits that are waited for.</param>
@@ -128,10 +139,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         _isReturning &= request.Returned.Sequence != _return.Sequence;
         (Last, LastAt) = (grant, now);
         IsScarce = grant.Remaining == 0;
-        if (grant.RetryIn > TimeSpan.Zero)
-        {
-            (_refusedUntil, _refusedVersion, _refusedFrom) = (sentAt + Ticks(grant.RetryIn), grant.PolicyVersion, int.MaxValue);
-        }
+        Volatile.Write(ref _refusal, RefusalAfter(grant, sentAt));
 
         if (_inUse > 0 && grant.InHand < (_lot?.Left ?? 0) + Loose + _inUse + grant.Granted)
         {
@@ -275,7 +283,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     /// <summary>Whether there is nothing to hand back and nothing to remember.</summary>
     public bool IsEmpty(long now) => _request is null && !_isReturning && Loose == 0 && _inUse == 0
-        && _lot is not { Left: > 0 } && (_refusedFrom == int.MaxValue || now >= _refusedUntil);
+        && _lot is not { Left: > 0 } && !(_refusal is { From: < int.MaxValue } refusal && now < refusal.Until);
 
     /// <summary>Moves what can't be spent any more out of the way.</summary>
     public void RetireIfOver(long now, int version)
@@ -285,6 +293,19 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             Retire(lot, now);
             _lot = null;
         }
+    }
+
+    /// <summary>What is refused from now on; from how many permits up <see cref="Refuse"/> tells.</summary>
+    private Refusal? RefusalAfter(in PermitGrant grant, long sentAt)
+    {
+        var isReopened = _isReopened;
+        _isReopened = false;
+        if (grant.RetryIn > TimeSpan.Zero)
+        {
+            return isReopened ? null : new(int.MaxValue, sentAt + Ticks(grant.RetryIn), grant);
+        }
+
+        return _refusal is { } refusal && refusal.Answer.PolicyVersion == grant.PolicyVersion ? refusal with { Answer = grant } : null;
     }
 
     private void Retire(Lot lot, long now)
@@ -355,3 +376,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * clock.TimestampFrequency);
 }
+
+/// <summary>What a bucket refused: nobody has to ask in vain before it ends.</summary>
+/// <param name="From">So many permits, and more, are not to be had.</param>
+/// <param name="Until">Timestamp of its end.</param>
+/// <param name="Answer">The bucket's last word.</param>
+internal sealed record Refusal(int From, long Until, PermitGrant Answer);

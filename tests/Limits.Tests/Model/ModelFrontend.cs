@@ -56,7 +56,7 @@ internal sealed class ModelFrontend
     {
         if (!TrySpend())
         {
-            if (_holder.IsRefused(1, Now, version: 0))
+            if (_holder.Refused(1, Now, version: 0) is not null)
             {
                 Refused++;
                 return;
