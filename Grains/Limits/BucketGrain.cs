@@ -19,6 +19,9 @@ internal sealed partial class BucketGrain(
 
     private static readonly TimeSpan HandOverWithin = TimeSpan.FromSeconds(2);
 
+    /// <summary>Writes for one request, after which it is left to ask again.</summary>
+    private const int WritesMax = 3;
+
     private readonly long _startedAt = clock.GetTimestamp();
     private Bucket? _bucket;
     private long? _etag;
@@ -192,9 +195,14 @@ internal sealed partial class BucketGrain(
 
     private async Task PersistForAsync(PermitRequest request, Bucket bucket)
     {
-        // More than once when the write outlasted what it was for.
-        while (bucket.Prepare(request, Now) is { } reservation)
+        // More than once when the write outlasted what it was for: a window that is shorter than a write.
+        for (var writes = 0; bucket.Prepare(request, Now) is { } reservation; writes++)
         {
+            if (writes == WritesMax)
+            {
+                throw new UnavailableException("The storage is slower than this policy's window.");
+            }
+
             await PersistAsync(reservation);
             bucket.Pool.Commit(reservation);
         }

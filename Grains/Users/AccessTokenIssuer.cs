@@ -13,10 +13,12 @@ internal sealed class AccessTokenIssuer(SigningKeys keys, IOptions<UsersSettings
 
     public TimeSpan Lifetime => settings.Value.AccessTokenLifetime;
 
+    /// <summary>The key to sign with. It may have to be read: call this while no connection to PostgreSQL is held.</summary>
+    public ValueTask<SigningKey> KeyAsync() => keys.GetCurrentAsync();
+
     /// <summary>A signed token for a session of a user.</summary>
-    public async ValueTask<string> IssueAsync(Guid userId, Guid sessionId, IEnumerable<string> roles, bool emailVerified)
+    public string Issue(SigningKey key, Guid userId, Guid sessionId, IEnumerable<string> roles, bool emailVerified)
     {
-        var key = await keys.GetCurrentAsync();
         var now = clock.GetUtcNow().UtcDateTime;
         var identity = new ClaimsIdentity(
         [

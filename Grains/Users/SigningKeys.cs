@@ -26,6 +26,7 @@ internal sealed partial class SigningKeys(
     private readonly SemaphoreSlim _loading = new(1);
     private volatile IReadOnlyList<SigningKey> _keys = [];
     private DateTimeOffset _loadedAt = DateTimeOffset.MinValue;
+    private long _failures;
 
     /// <summary>The key that signs now.</summary>
     /// <exception cref="UnavailableException">None is known and PostgreSQL can't be reached.</exception>
@@ -57,12 +58,13 @@ internal sealed partial class SigningKeys(
 
     private async Task LoadAsync(DateTimeOffset now)
     {
+        var failures = Interlocked.Read(ref _failures);
         await _loading.WaitAsync();
         try
         {
-            if (_loadedAt >= now)
+            if (_loadedAt >= now || failures != Interlocked.Read(ref _failures))
             {
-                return; // another call loaded while this one waited
+                return; // another call loaded while this one waited, or found that it can't be done, which may take it long
             }
 
             var keys = await ReadAsync(now);
@@ -76,6 +78,7 @@ internal sealed partial class SigningKeys(
         }
         catch (NpgsqlException error)
         {
+            Interlocked.Increment(ref _failures);
             LogLoadFailed(error);
         }
         finally

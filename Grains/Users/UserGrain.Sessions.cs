@@ -26,7 +26,7 @@ internal sealed partial class UserGrain
         var now = clock.GetUtcNow();
         var expiresAt = now + settings.Value.SessionLifetime;
         var familyId = Guid.CreateVersion7(now);
-        var tokens = await IssueAsync(user, familyId, OpaqueToken.Create(), expiresAt - now);
+        var tokens = Issue(await accessTokens.KeyAsync(), user, familyId, OpaqueToken.Create(), expiresAt - now);
 
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -50,6 +50,7 @@ internal sealed partial class UserGrain
             return null;
         }
 
+        var key = await accessTokens.KeyAsync();
         var now = clock.GetUtcNow();
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -70,18 +71,18 @@ internal sealed partial class UserGrain
         }
 
         // Signed before the commit: if that fails, the token the client has is still good.
-        var tokens = await IssueAsync(user, stored.FamilyId, OpaqueToken.Create(), stored.FamilyExpiresAt - now);
+        var tokens = Issue(key, user, stored.FamilyId, OpaqueToken.Create(), stored.FamilyExpiresAt - now);
         await SessionStore.UseTokenAsync(connection, tokenHash, now);
         await SessionStore.AddTokenAsync(connection, stored.FamilyId, tokens.RefreshHash, now);
         await transaction.CommitAsync();
         return tokens.Tokens;
     }
 
-    private async Task<(SessionTokens Tokens, byte[] RefreshHash)> IssueAsync(
-        UserState user, Guid familyId, OpaqueToken refresh, TimeSpan refreshExpiresIn)
+    private (SessionTokens Tokens, byte[] RefreshHash) Issue(
+        SigningKey key, UserState user, Guid familyId, OpaqueToken refresh, TimeSpan refreshExpiresIn)
     {
         var roles = user.EffectiveRoles(settings.Value.Operators);
-        var access = await accessTokens.IssueAsync(user.Id, familyId, roles, user.IsVerified);
+        var access = accessTokens.Issue(key, user.Id, familyId, roles, user.IsVerified);
         return (new(new(access), accessTokens.Lifetime, refresh.Text, refreshExpiresIn), refresh.Hash);
     }
 

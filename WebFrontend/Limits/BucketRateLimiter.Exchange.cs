@@ -40,6 +40,7 @@ internal sealed partial class BucketRateLimiter
         while (NextRequest() is { } request)
         {
             var answer = await TryExchangeAsync(request);
+            var isShort = answer is { Grant.RetryIn.Ticks: > 0 };
             lock (_gate)
             {
                 if (answer is not { } answered)
@@ -52,7 +53,13 @@ internal sealed partial class BucketRateLimiter
 
                 LeaveTrouble();
                 _context.Meters.Exchanged(answered.Grant.Granted);
-                TakeOver(answered.Grant, answered.SentAt, isShort: answered.Grant.RetryIn > TimeSpan.Zero);
+                TakeOver(answered.Grant, answered.SentAt, isShort);
+            }
+
+            if (isShort && answer.Value.Grant.PolicyVersion != _context.Current.Version)
+            {
+                // The bucket or this frontend has yet to hear of a change, and until then the refusal counts for nobody who waits.
+                await Task.Delay(RetryInterval, _context.Clock);
             }
         }
     }

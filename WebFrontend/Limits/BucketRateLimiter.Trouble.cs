@@ -14,7 +14,10 @@ internal sealed partial class BucketRateLimiter
         if (!_inTrouble)
         {
             _inTrouble = true;
-            _context.Meters.EnterTrouble();
+            if (_isKept)
+            {
+                _context.Meters.EnterTrouble(); // nobody would see another one leave it
+            }
         }
     }
 
@@ -23,7 +26,10 @@ internal sealed partial class BucketRateLimiter
         if (_inTrouble)
         {
             _inTrouble = false;
-            _context.Meters.LeaveTrouble();
+            if (_isKept)
+            {
+                _context.Meters.LeaveTrouble();
+            }
         }
     }
 

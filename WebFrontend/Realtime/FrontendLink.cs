@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Marketplace.Realtime;
 using Marketplace.Realtime.History;
 using Marketplace.Realtime.Presence;
@@ -89,7 +90,10 @@ internal sealed partial class FrontendLink(
 
             lock (_lock)
             {
-                _announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                if (_announced.Task.IsCompleted)
+                {
+                    _announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                }
             }
         }
     }
@@ -97,36 +101,48 @@ internal sealed partial class FrontendLink(
     private async Task KeepAnnouncedAsync(long epoch, CancellationToken cancellationToken)
     {
         long? knownSilos = null;
-        while (true)
+        var listening = new CancellationTokenSource();
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var (announced, silos) = await TryAnnounceAsync(epoch);
-            if (announced is not null && silos != knownSilos)
+            while (true)
             {
-                knownSilos = silos;
-                lock (_lock)
+                cancellationToken.ThrowIfCancellationRequested();
+                var (announced, silos) = await TryAnnounceAsync(epoch, cancellationToken);
+                if (announced is not null && silos != knownSilos)
                 {
-                    _announced.TrySetResult(announced);
+                    knownSilos = silos;
+                    lock (_lock)
+                    {
+                        _announced.TrySetResult(announced);
+                    }
+
+                    await listening.CancelAsync(); // begins anew, with other silos
+                    listening.Dispose();
+                    listening = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                    _ = ListenAnewAsync(epoch, listening.Token);
+                    places.ReportAll();
                 }
 
-                _ = ListenAnewAsync(epoch, cancellationToken);
-                places.ReportAll();
+                await Task.Delay(
+                    announced is null ? BackplaneLimits.RetryAfter : BackplaneLimits.AnnounceEvery, clock, cancellationToken);
             }
-
-            await Task.Delay(
-                announced is null ? BackplaneLimits.RetryAfter : BackplaneLimits.AnnounceEvery, clock, cancellationToken);
+        }
+        finally
+        {
+            listening.Dispose();
         }
     }
 
-    private async Task<(FrontendAddress? Announced, long Silos)> TryAnnounceAsync(long epoch)
+    private async Task<(FrontendAddress? Announced, long Silos)> TryAnnounceAsync(long epoch, CancellationToken cancellationToken)
     {
         try
         {
             _reference ??= grains.CreateObjectReference<IFrontendObserver>(observer);
             var address = new FrontendAddress(epoch, _reference);
-            return (address, await grains.GetGrain<IFrontendDirectoryGrain>(0).Announce(address));
+            return (address, await grains.GetGrain<IFrontendDirectoryGrain>(0).Announce(address).AsTask()
+                .WaitAsync(BackplaneLimits.ListenWithin, clock, cancellationToken));
         }
-        catch (Exception error) when (error is not OutOfMemoryException)
+        catch (Exception error) when (error is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
         {
             LogNotAnnounced(error, epoch);
             return default;
@@ -135,24 +151,33 @@ internal sealed partial class FrontendLink(
 
     /// <summary>
     /// What was listened to under an earlier lease is unknown under this one; what a dead silo's channels had yet to send, or knew
-    /// of their listeners, is lost with it.
+    /// of their listeners, is lost with it. A channel that can't be told holds up none of the others, and is tried again.
     /// </summary>
     private async Task ListenAnewAsync(long epoch, CancellationToken cancellationToken)
     {
-        try
+        for (var left = channels.All; left.Count > 0;)
         {
+            var failed = new ConcurrentBag<LocalChannel>();
             await Parallel.ForEachAsync(
-                channels.All,
+                left,
                 new ParallelOptions
                 {
                     MaxDegreeOfParallelism = BackplaneLimits.ListenCallsMax,
                     CancellationToken = cancellationToken,
                 },
-                async (channel, token) => await ListenAsync(channel, token));
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            LogNotListening(error, epoch);
+                async (channel, token) =>
+                {
+                    try
+                    {
+                        await ListenAsync(channel, token);
+                    }
+                    catch (Exception error) when (error is not OutOfMemoryException && !token.IsCancellationRequested)
+                    {
+                        LogNotListening(error, epoch, channel.Name);
+                        failed.Add(channel);
+                    }
+                });
+            left = [.. failed.Where(channel => channels.Find(channel.Name) == channel)];
         }
     }
 
@@ -223,6 +248,6 @@ internal sealed partial class FrontendLink(
     [LoggerMessage(LogLevel.Warning, "It could not be reported who is present in {Place}; trying again")]
     private partial void LogNotReported(Exception error, string place);
 
-    [LoggerMessage(LogLevel.Error, "Frontend {Epoch} could not listen again to everything it listened to")]
-    private partial void LogNotListening(Exception error, long epoch);
+    [LoggerMessage(LogLevel.Warning, "Frontend {Epoch} could not listen again to {Channel}; trying again")]
+    private partial void LogNotListening(Exception error, long epoch, string channel);
 }

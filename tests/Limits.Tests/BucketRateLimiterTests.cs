@@ -2,6 +2,7 @@ using System.Threading.RateLimiting;
 using Marketplace.Limits;
 using Marketplace.Trouble;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -344,6 +345,36 @@ public sealed class BucketRateLimiterTests : IDisposable
         }
 
         Assert.False((await queued.WaitAsync(TimeSpan.FromSeconds(10))).IsAcquired);
+    }
+
+    [Fact]
+    public async Task While_the_bucket_has_yet_to_hear_of_a_changed_policy_it_is_asked_at_intervals()
+    {
+        _policy.QueueLimit = 1;
+        _ = _limiter.AcquireAsync().AsTask();
+        (await _link.NextAsync()).Answer(granted: 0, remaining: 0, endsIn: 5, version: 1, isShort: true);
+
+        var next = _link.NextAsync();
+        await Assert.ThrowsAsync<TimeoutException>(() => next.WaitAsync(TimeSpan.FromMilliseconds(200), TimeProvider.System));
+        await AdvanceUntilAsync(next);
+        Assert.Equal(2, _link.Calls);
+    }
+
+    [Fact]
+    public async Task A_partition_that_is_not_kept_leaves_no_trouble_behind_in_the_meters()
+    {
+        var meters = new PolicyMeters("general", _clock);
+        using var limiter = new BucketRateLimiter(
+            new("general", new FollowedPolicy(new(Version: 0, _policy)), _link, meters, _clock, Options, NullLogger.Instance),
+            "someone",
+            isKept: false);
+        var acquiring = limiter.AcquireAsync().AsTask();
+        (await _link.NextAsync()).Fail(new LinkBrokenException());
+        Assert.False((await acquiring).IsAcquired);
+
+        _clock.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(TimeSpan.Zero, meters.Trouble);
     }
 
     [Fact]

@@ -1,8 +1,12 @@
+using System.Net;
+using System.Net.Sockets;
 using Marketplace.Grains.Users;
 using Marketplace.Testing;
+using Marketplace.Trouble;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using Npgsql;
 
 namespace Grains.Tests.Users;
 
@@ -36,5 +40,26 @@ public sealed class SigningKeysTests
         clock.Advance(TimeSpan.FromHours(1));
         Assert.Equal([second], (await silos[0].GetPublicAsync()).Select(key => key.Id));
         silos.ForEach(silo => silo.Dispose());
+    }
+
+    [Fact]
+    public async Task Those_who_wait_while_PostgreSQL_is_away_share_one_attempt()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var away = NpgsqlDataSource.Create(
+            $"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Username=any;SSL Mode=Disable;GSS Encryption Mode=Disable");
+        using var keys = new SigningKeys(
+            away, Options.Create(new UsersSettings()), TimeProvider.System, NullLogger<SigningKeys>.Instance);
+        var asking = Enumerable.Range(0, 5).Select(_ => keys.GetCurrentAsync().AsTask()).ToList();
+
+        (await listener.AcceptSocketAsync(TestContext.Current.CancellationToken)).Dispose();
+
+        foreach (var asked in asking)
+        {
+            await Assert.ThrowsAsync<UnavailableException>(() => asked.WaitAsync(TimeSpan.FromSeconds(10)));
+        }
+
+        Assert.False(listener.Pending());
     }
 }

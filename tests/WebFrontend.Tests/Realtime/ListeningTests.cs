@@ -89,6 +89,26 @@ public sealed class ListeningTests : IAsyncDisposable
         Assert.IsType<UnavailableException>(connected.Exception?.InnerException);
     }
 
+    [Fact]
+    public async Task When_silos_change_a_channel_that_cannot_be_told_is_told_when_it_can()
+    {
+        await AnnounceAsync();
+        await PassAsync(TimeSpan.FromSeconds(1));
+        await Connect("c-1");
+        _channels.Answer = _ => Task.FromException(new InvalidOperationException("not for want of a silo"));
+        _channels.Silos = 1;
+        await PassAsync(TimeSpan.FromSeconds(2));
+        var failed = _channels.Calls;
+
+        _channels.Answer = _ => Task.CompletedTask;
+        await PassAsync(TimeSpan.FromSeconds(1));
+        var told = _channels.Calls;
+        await PassAsync(TimeSpan.FromSeconds(2));
+
+        Assert.NotEqual(failed, told);
+        Assert.Equal(told, _channels.Calls);
+    }
+
     public ValueTask DisposeAsync() => _services.DisposeAsync();
 
     private async Task AnnounceAsync()
@@ -147,7 +167,10 @@ public sealed class ListeningTests : IAsyncDisposable
 
         public ValueTask<PublishResult> Publish(PublishBatch batch) => throw new NotSupportedException();
 
-        public ValueTask<long> Announce(FrontendAddress frontend) => default;
+        /// <summary>What the directory tells the silos by.</summary>
+        public long Silos { get; set; }
+
+        public ValueTask<long> Announce(FrontendAddress frontend) => new(Silos);
 
         public ValueTask<LiveFrontends> GetAll() => throw new NotSupportedException();
     }
