@@ -58,8 +58,12 @@ internal sealed partial class UserSlots(
     public bool Knows(Guid connection) => _known.ContainsKey(connection);
 
     /// <summary>Gives a slot back in the background.</summary>
-    public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true) =>
-        _known[connection] = GiveBackAsync(user, connection, epoch, isCertain);
+    public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true)
+    {
+        var known = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _known[connection] = GiveBackAsync(user, connection, epoch, isCertain, known.Task);
+        known.SetResult(); // not before, or it might be over first, and be known for ever
+    }
 
     /// <summary>Waits until everything that is on its way back has arrived.</summary>
     public async Task DrainAsync(TimeSpan deadline) =>
@@ -82,9 +86,9 @@ internal sealed partial class UserSlots(
         return Task.WhenAll(unused.Select(connection => GiveBackUntilAcknowledgedAsync(user, connection, lease.EndOf(epoch))));
     }
 
-    private async Task GiveBackAsync(string user, Guid connection, long epoch, bool isCertain)
+    private async Task GiveBackAsync(string user, Guid connection, long epoch, bool isCertain, Task known)
     {
-        await Task.Yield();
+        await known;
         var end = lease.EndOf(epoch);
         try
         {

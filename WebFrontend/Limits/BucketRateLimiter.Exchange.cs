@@ -139,6 +139,7 @@ internal sealed partial class BucketRateLimiter
         ServeWaiters(now, grant.PolicyVersion);
         if (isShort)
         {
+            _context.Refused(now + (long)(grant.RetryIn.TotalSeconds * _clock.TimestampFrequency));
             foreach (var waiter in _waiters)
             {
                 _holder.Refuse(waiter.Permits); // the bucket gave all it has: nobody that is left can be served

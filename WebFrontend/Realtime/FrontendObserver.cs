@@ -11,8 +11,9 @@ using Microsoft.AspNetCore.SignalR;
 namespace Marketplace.WebFrontend.Realtime;
 
 /// <summary>
-/// Takes messages over: a call only enqueues. One reader writes them to the connections, in the order they came in; it never
-/// waits for a connection.
+/// Takes messages over: a call enqueues. One reader at a time writes them to the connections, in the order they came in; it
+/// never waits for a connection. Who finds nobody reading reads what he brought himself if that is little work, since a message
+/// that changes threads waits for the other to wake.
 /// </summary>
 internal sealed partial class FrontendObserver(
     IFrontendLease lease, ChannelTable channels, LocalPlaces places, ILogger<FrontendObserver> logger) : IFrontendObserver, IHostedService
@@ -20,9 +21,18 @@ internal sealed partial class FrontendObserver(
     private readonly Channel<Action> _inbox = Channel.CreateBounded<Action>(
         new BoundedChannelOptions(BackplaneLimits.InboxMessagesMax) { SingleReader = true });
 
-    private Task _reading = Task.CompletedTask;
+    /// <summary>Messages times listeners that are little work.</summary>
+    private const int ReadAtOnceMax = 16;
 
-    public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery) => new(Take(delivery));
+    private int _isReading;
+
+    public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery)
+    {
+        var answer = Take(delivery);
+        Read(atOnce: channels.Find(delivery.Channel) is { } channel
+            && delivery.Messages.Count * Math.Max(1, channel.Connections.Count) <= ReadAtOnceMax ? delivery.Messages.Count : 0);
+        return new(answer);
+    }
 
     public ValueTask<PresenceReport?> ReportPresence(string place) => new(lease.Epoch is null ? null : places.ReportOf(place));
 
@@ -45,18 +55,16 @@ internal sealed partial class FrontendObserver(
         {
             throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
         }
+
+        Read(atOnce: 0); // whoever posts may hold locks
     }
 
-    public Task StartAsync(CancellationToken cancellationToken)
-    {
-        _reading = Task.Run(ReadAsync, CancellationToken.None);
-        return Task.CompletedTask;
-    }
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken)
     {
         _inbox.Writer.TryComplete();
-        return _reading.WaitAsync(cancellationToken);
+        return _inbox.Reader.Completion.WaitAsync(cancellationToken);
     }
 
     private DeliveryAnswer Take(ChannelDelivery delivery)
@@ -103,23 +111,59 @@ internal sealed partial class FrontendObserver(
         (position, message) => _inbox.Writer.TryWrite(
             () => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)));
 
-    private async Task ReadAsync()
+    /// <summary>Sees to it that the inbox is read, unless somebody is at it.</summary>
+    /// <param name="atOnce">So many may be read on this thread, the rest on another.</param>
+    private void Read(int atOnce)
     {
-        await foreach (var write in _inbox.Reader.ReadAllAsync())
+        if (Interlocked.Exchange(ref _isReading, 1) == 1)
         {
-            if (lease.Epoch is null)
-            {
-                continue; // fenced: the connections this was for are being closed
-            }
+            return;
+        }
 
-            try
+        for (; atOnce > 0 && _inbox.Reader.TryRead(out var write); atOnce--)
+        {
+            Write(write);
+        }
+
+        if (!StopReading())
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static inbox => inbox.ReadAll(), this, preferLocal: false);
+        }
+    }
+
+    private void ReadAll()
+    {
+        do
+        {
+            while (_inbox.Reader.TryRead(out var write))
             {
-                write();
+                Write(write);
             }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                LogNotWritten(error);
-            }
+        }
+        while (!StopReading());
+    }
+
+    /// <summary>False if something came in meanwhile that nobody else reads.</summary>
+    private bool StopReading()
+    {
+        Interlocked.Exchange(ref _isReading, 0);
+        return !_inbox.Reader.TryPeek(out _) || Interlocked.Exchange(ref _isReading, 1) == 1;
+    }
+
+    private void Write(Action write)
+    {
+        if (lease.Epoch is null)
+        {
+            return; // fenced: the connections this was for are being closed
+        }
+
+        try
+        {
+            write();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            LogNotWritten(error);
         }
     }
 

@@ -19,9 +19,12 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
     /// <exception cref="UnavailableException">Too many wait, or the grain could not be reached.</exception>
     public Task<TAnswer> SendAsync(string key, Func<TItem> make)
     {
+        bool isIdle;
+        Queue<Waiting>? lane;
+        Waiting waiting;
         lock (_lock)
         {
-            var isIdle = !_lanes.TryGetValue(key, out var lane);
+            isIdle = !_lanes.TryGetValue(key, out lane);
             if (isIdle)
             {
                 _lanes.Add(key, lane = new());
@@ -32,15 +35,18 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
                 throw new UnavailableException($"Channel {key}: {lane.Count} messages of this frontend wait already.");
             }
 
-            var waiting = new Waiting(make());
+            waiting = new(make());
             lane.Enqueue(waiting);
-            if (isIdle)
-            {
-                _ = Task.Run(() => RunAsync(key, lane));
-            }
-
-            return waiting.Task;
         }
+
+        if (isIdle)
+        {
+            // At once, where it can be: a message that changes threads waits for the other to wake. A scheduler of its own, a
+            // grain's say, would be held up by a lane.
+            _ = TaskScheduler.Current == TaskScheduler.Default ? RunAsync(key, lane) : Task.Run(() => RunAsync(key, lane));
+        }
+
+        return waiting.Task;
     }
 
     private async Task RunAsync(string key, Queue<Waiting> lane)

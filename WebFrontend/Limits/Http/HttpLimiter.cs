@@ -81,19 +81,19 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
     {
         foreach (var limit in plans.Of(context.GetEndpoint()))
         {
-            var cost = limit.CostOf(context.Request);
-            var rules = limit.Rules;
-            if (cost == 0 || rules.IsShadow)
+            var cost = limit.MayRefuse ? limit.CostOf(context.Request) : 0;
+            if (cost == 0)
             {
                 continue;
             }
 
+            var rules = limit.Rules;
             if (rules.NeedsUser)
             {
                 break; // a policy before others that refuse is told of first
             }
 
-            if (!rules.Exempts(context, user: null) && limit.Find(context, rules)?.KnownRefusal(cost) is { IsAcquired: false } refusal)
+            if (!rules.IsShadow && !rules.Exempts(context, user: null) && limit.Find(context, rules)?.KnownRefusal(cost) is { IsAcquired: false } refusal)
             {
                 status = refusal.Status;
                 Show(context, [status]);

@@ -37,6 +37,9 @@ internal sealed class PlannedLimit(PartitionTable table, string route, int ipv6P
         }
     }
 
+    /// <summary>Whether some partition of the policy may be known to refuse.</summary>
+    public bool MayRefuse => table.Context.MayRefuse;
+
     /// <summary>Permits that a request takes; 0 when the policy doesn't apply to it.</summary>
     public int CostOf(HttpRequest request)
     {

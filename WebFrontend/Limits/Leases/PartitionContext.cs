@@ -6,6 +6,8 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 internal sealed class PartitionContext(
     string policy, FollowedPolicy followed, IBucketLink link, PolicyMeters meters, TimeProvider clock, LimitsOptions options, ILogger logger)
 {
+    private long _refusesUntil;
+
     public string Policy => policy;
 
     public FollowedPolicy Followed => followed;
@@ -26,4 +28,24 @@ internal sealed class PartitionContext(
     public TimeSpan QueueTime => options.QueueTime;
 
     public ILogger Logger => logger;
+
+    /// <summary>Whether some partition may remember a refusal: while none does, nobody has to look for one.</summary>
+    public bool MayRefuse => Volatile.Read(ref _refusesUntil) is var until and > 0 && clock.GetTimestamp() < until;
+
+    /// <summary>A partition remembers a refusal.</summary>
+    /// <param name="until">Timestamp of its end, or later.</param>
+    public void Refused(long until)
+    {
+        var latest = Volatile.Read(ref _refusesUntil);
+        while (until > latest)
+        {
+            var seen = Interlocked.CompareExchange(ref _refusesUntil, until, latest);
+            if (seen == latest)
+            {
+                return;
+            }
+
+            latest = seen;
+        }
+    }
 }
