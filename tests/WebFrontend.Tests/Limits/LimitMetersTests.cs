@@ -36,6 +36,39 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
     }
 
     [Fact]
+    public async Task A_flood_does_not_reach_the_rate_limiting_middleware()
+    {
+        var factory = _services.GetRequiredService<IMeterFactory>();
+        var refused = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "aspnetcore.rate_limiting.requests" && instrument.Meter.Scope == factory)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+        {
+            foreach (var tag in tags)
+            {
+                refused += tag is { Key: "aspnetcore.rate_limiting.result", Value: "global_limiter" } ? 1 : 0;
+            }
+        });
+        listener.Start();
+
+        for (var i = 0; i < 5; i++)
+        {
+            using var response = await SendAsync("but-address", "198.18.0.2");
+            Assert.Equal(i == 0 ? HttpStatusCode.OK : HttpStatusCode.TooManyRequests, response.StatusCode);
+        }
+
+        Assert.Equal(1, refused); // the one that its bucket was asked for
+    }
+
+    [Fact]
     public async Task An_admitted_request_allocates_nothing_in_the_limiter()
     {
         var limiter = new HttpLimiter(_services.GetRequiredService<LimitPlans>(), new NoHeaders());
