@@ -148,6 +148,7 @@ internal sealed partial class BucketRateLimiter
             ServeWaiters(now, grant.PolicyVersion);
         }
 
+        _holder.Told();
         StartHandingBack(all: false); // if the bucket has asked
     }
 

@@ -155,7 +155,7 @@ internal sealed partial class FrontendLink(
     /// </summary>
     private async Task ListenAnewAsync(long epoch, CancellationToken cancellationToken)
     {
-        for (var left = channels.All; left.Count > 0;)
+        for (var left = channels.All; left.Count > 0; await Task.Delay(BackplaneLimits.RetryAfter, clock, cancellationToken))
         {
             var failed = new ConcurrentBag<LocalChannel>();
             await Parallel.ForEachAsync(

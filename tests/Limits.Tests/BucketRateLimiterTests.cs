@@ -156,13 +156,15 @@ public sealed class BucketRateLimiterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_refusal_that_is_overtaken_by_permits_that_came_back_refuses_nobody()
+    public async Task A_refusal_that_is_overtaken_by_permits_that_came_back_refuses_nobody_who_comes_later()
     {
-        var acquiring = _limiter.AcquireAsync().AsTask();
+        var refused = _limiter.AcquireAsync().AsTask();
         var overtaken = await _link.NextAsync();
 
         _limiter.Reopen();
         overtaken.Refuse(retryIn: 60);
+        Assert.False((await refused).IsAcquired);
+        var acquiring = _limiter.AcquireAsync().AsTask();
         (await _link.NextAsync()).Answer(granted: 1, remaining: 0);
 
         Assert.True((await acquiring).IsAcquired);

@@ -45,7 +45,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private long _demandSince;
     private long _spentBefore; // the last pause
     private Refusal? _refusal; // replaced as a whole: it is read without the lock
-    private bool _isReopened; // since the request was sent
+    private bool _isReopened; // since the request was sent whose answer is to be told
 
     /// <summary>What can be spent; null when there is nothing.</summary>
     public Lot? Lot => _lot;
@@ -96,14 +96,23 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         }
     }
 
-    /// <summary>
-    /// Permits came back somewhere: what was refused may be asked for again. The refusal may be under way still: this message
-    /// and the answer to a request overtake each other.
-    /// </summary>
+    /// <summary>Permits came back somewhere: what was refused may be asked for again.</summary>
     public void Reopen()
     {
         _isReopened = _request is not null;
         Volatile.Write(ref _refusal, null);
+    }
+
+    /// <summary>
+    /// Those who waited for the answer have been told of it. If permits came back while it was under way it may be older than that,
+    /// and refuses nobody else: no further word would come to end it.
+    /// </summary>
+    public void Told()
+    {
+        if (_isReopened)
+        {
+            Reopen();
+        }
     }
 
     /// <summary>The next message to the bucket, or the last one again if it has not been answered.</summary>
@@ -298,11 +307,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <summary>What is refused from now on; from how many permits up <see cref="Refuse"/> tells.</summary>
     private Refusal? RefusalAfter(in PermitGrant grant, long sentAt)
     {
-        var isReopened = _isReopened;
-        _isReopened = false;
         if (grant.RetryIn > TimeSpan.Zero)
         {
-            return isReopened ? null : new(int.MaxValue, sentAt + Ticks(grant.RetryIn), grant);
+            return new(int.MaxValue, sentAt + Ticks(grant.RetryIn), grant);
         }
 
         return _refusal is { } refusal && refusal.Answer.PolicyVersion == grant.PolicyVersion ? refusal with { Answer = grant } : null;

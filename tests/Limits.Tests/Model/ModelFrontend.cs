@@ -205,6 +205,7 @@ internal sealed class ModelFrontend
             _waiting = 0;
         }
 
+        _holder.Told();
         HandBack(all: false);
         Pump();
     }
