@@ -230,7 +230,7 @@ internal sealed partial class FrontendLink(
                     return;
                 }
             }
-            catch (Exception error) when (ClusterTrouble.IsTransient(error))
+            catch (Exception error) when (!cancellationToken.IsCancellationRequested && ClusterTrouble.IsTransient(error))
             {
                 trouble = error;
             }

@@ -48,6 +48,18 @@ public sealed class ListeningTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_call_that_ends_as_cancelled_with_a_silo_that_dies_is_made_again()
+    {
+        await AnnounceAsync();
+        _channels.Answer = calls => calls == 1 ? Task.FromCanceled(new(canceled: true)) : Task.CompletedTask;
+
+        var connected = Connect("c-1");
+        await PassAsync(TimeSpan.FromSeconds(1));
+
+        await connected.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
+    }
+
+    [Fact]
     public async Task Who_comes_while_anothers_attempt_is_about_to_fail_has_one_of_its_own()
     {
         await AnnounceAsync();
