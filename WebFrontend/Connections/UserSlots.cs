@@ -32,13 +32,7 @@ internal sealed partial class UserSlots(
     {
         var (connection, epoch) = (request.Connection, request.Epoch);
         _known[connection] = null;
-        var answer = await TryAsync(user, grain => grain.Take(request));
-        if (answer is { Outcome: SlotOutcome.LimitReached } && FreeUnused(user, answer.HeldByCaller, epoch) is { } freed)
-        {
-            await freed.WaitAsync(settings.Value.AdmissionDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            answer = await TryAsync(user, grain => grain.Take(request));
-        }
-
+        var answer = await AskAsync(user, epoch, grain => grain.Take(request));
         if (answer is null)
         {
             GiveBack(user, connection, epoch, isCertain: false);
@@ -52,7 +46,8 @@ internal sealed partial class UserSlots(
     }
 
     /// <summary>Whether a slot could be taken; null when the cluster didn't answer.</summary>
-    public Task<SlotAnswer?> CheckAsync(string user, SlotRequest request) => TryAsync(user, grain => grain.Check(request));
+    public Task<SlotAnswer?> CheckAsync(string user, SlotRequest request) =>
+        AskAsync(user, request.Epoch, grain => grain.Check(request));
 
     /// <summary>Whether the slot is held here, taken, or on its way back.</summary>
     public bool Knows(Guid connection) => _known.ContainsKey(connection);
@@ -69,6 +64,19 @@ internal sealed partial class UserSlots(
     public async Task DrainAsync(TimeSpan deadline) =>
         await Task.WhenAll(_known.Values.OfType<Task>()).WaitAsync(deadline, clock)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    /// <summary>Asks, and once more if at the limit there was something to give back.</summary>
+    private async Task<SlotAnswer?> AskAsync(string user, long epoch, Func<IUserConnectionsGrain, ValueTask<SlotAnswer>> ask)
+    {
+        var answer = await TryAsync(user, ask);
+        if (answer is not { Outcome: SlotOutcome.LimitReached } || FreeUnused(user, answer.HeldByCaller, epoch) is not { } freed)
+        {
+            return answer;
+        }
+
+        await freed.WaitAsync(settings.Value.AdmissionDeadline, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return await TryAsync(user, ask);
+    }
 
     /// <summary>
     /// Gives back, at once, what of a user's slots here no connection uses: those that nothing is known of, and those that are on

@@ -27,8 +27,8 @@ internal static class BackplaneLimits
     /// <summary>How long a send, a join or a leave is tried: past the 6 s after which a hung silo is declared dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(12);
 
-    /// <summary>How long one attempt to listen may take, so that several fit into the patience.</summary>
-    public static readonly TimeSpan ListenWithin = TimeSpan.FromSeconds(3);
+    /// <summary>How long one attempt of a call may take, since one to a silo that dies may be lost: several fit into the patience.</summary>
+    public static readonly TimeSpan CallWithin = TimeSpan.FromSeconds(3);
 
     /// <summary>How long a client of another frontend may think about its result; that frontend may have died.</summary>
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(5);

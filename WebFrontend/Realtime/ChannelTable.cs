@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Realtime.History;
 
 namespace Marketplace.WebFrontend.Realtime;
@@ -15,7 +16,7 @@ internal readonly record struct ChannelLeft(string Name, long Change, bool HasHi
 /// held for a few dictionary operations; reading takes none. The lock also orders the comings and goings of a channel, by the
 /// change that each carries to its grain, where they may arrive in any order.
 /// </summary>
-internal sealed class ChannelTable
+internal sealed class ChannelTable(IFrontendLease lease)
 {
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, LocalChannel> _channels = new(StringComparer.Ordinal);
@@ -104,9 +105,10 @@ internal sealed class ChannelTable
                 ? new(name, ++_change, channel.History is not null) : null;
     }
 
-    private static Task EnsureListening(LocalChannel channel, Func<LocalChannel, Task> listen)
+    private Task EnsureListening(LocalChannel channel, Func<LocalChannel, Task> listen)
     {
-        if (channel.Listening is null or { IsFaulted: true } or { IsCanceled: true })
+        if (channel.Listening is null or { IsFaulted: true } or { IsCanceled: true }
+            || (channel.Listening.IsCompletedSuccessfully && channel.ListensUnder != lease.Epoch))
         {
             channel.Listening = listen(channel);
         }

@@ -30,8 +30,8 @@ internal sealed partial class FrontendLink(
         TryUntilDoneAsync(async () =>
         {
             var address = await AnnouncedAsync(cancellationToken);
-            await ListenOnceAsync(channel, address)
-                .WaitAsync(BackplaneLimits.ListenWithin, clock, cancellationToken); // a call to a silo that dies may be lost
+            await ListenOnceAsync(channel, address).WaitAsync(BackplaneLimits.CallWithin, clock, cancellationToken);
+            channel.ListensUnder = address.Epoch;
             return address.Epoch == lease.Epoch;
         }, cancellationToken);
 
@@ -53,7 +53,8 @@ internal sealed partial class FrontendLink(
         HistoryPage? page = null;
         await TryUntilDoneAsync(async () =>
         {
-            page = await grains.GetGrain<IHistoryGrain>(channel.Name).Read(after);
+            page = await grains.GetGrain<IHistoryGrain>(channel.Name).Read(after).AsTask()
+                .WaitAsync(BackplaneLimits.CallWithin, clock, cancellationToken);
             return true;
         }, cancellationToken);
         return page!;
@@ -87,6 +88,11 @@ internal sealed partial class FrontendLink(
             {
                 // the lease ended, or the process is stopping
             }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                LogNotKept(error); // it must not end here: nobody would hear of this frontend again
+                await Task.Delay(BackplaneLimits.RetryAfter, clock, CancellationToken.None);
+            }
 
             lock (_lock)
             {
@@ -110,6 +116,7 @@ internal sealed partial class FrontendLink(
                 var (announced, silos) = await TryAnnounceAsync(epoch, cancellationToken);
                 if (announced is not null && silos != knownSilos)
                 {
+                    var isNewLease = knownSilos is null;
                     knownSilos = silos;
                     lock (_lock)
                     {
@@ -119,7 +126,7 @@ internal sealed partial class FrontendLink(
                     await listening.CancelAsync(); // begins anew, with other silos
                     listening.Dispose();
                     listening = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                    _ = ListenAnewAsync(epoch, listening.Token);
+                    _ = ListenAnewAsync(epoch, isNewLease, listening.Token);
                     places.ReportAll();
                 }
 
@@ -140,9 +147,10 @@ internal sealed partial class FrontendLink(
             _reference ??= grains.CreateObjectReference<IFrontendObserver>(observer);
             var address = new FrontendAddress(epoch, _reference);
             return (address, await grains.GetGrain<IFrontendDirectoryGrain>(0).Announce(address).AsTask()
-                .WaitAsync(BackplaneLimits.ListenWithin, clock, cancellationToken));
+                .WaitAsync(BackplaneLimits.CallWithin, clock, cancellationToken));
         }
-        catch (Exception error) when (error is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+        catch (Exception error) when (error is not OutOfMemoryException
+            && (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested))
         {
             LogNotAnnounced(error, epoch);
             return default;
@@ -153,8 +161,13 @@ internal sealed partial class FrontendLink(
     /// What was listened to under an earlier lease is unknown under this one; what a dead silo's channels had yet to send, or knew
     /// of their listeners, is lost with it. A channel that can't be told holds up none of the others, and is tried again.
     /// </summary>
-    private async Task ListenAnewAsync(long epoch, CancellationToken cancellationToken)
+    private async Task ListenAnewAsync(long epoch, bool isNewLease, CancellationToken cancellationToken)
     {
+        if (isNewLease)
+        {
+            await ForgetUnwrittenAsync(cancellationToken);
+        }
+
         for (var left = channels.All; left.Count > 0; await Task.Delay(BackplaneLimits.RetryAfter, clock, cancellationToken))
         {
             var failed = new ConcurrentBag<LocalChannel>();
@@ -181,6 +194,22 @@ internal sealed partial class FrontendLink(
         }
     }
 
+    /// <summary>What was taken over under the last lease and not written by its end never will be: channels with history send it again.</summary>
+    private Task ForgetUnwrittenAsync(CancellationToken cancellationToken)
+    {
+        var forgotten = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        observer.Post(() =>
+        {
+            foreach (var channel in channels.All)
+            {
+                channel.History?.ForgetUnwritten();
+            }
+
+            forgotten.SetResult();
+        });
+        return forgotten.Task.WaitAsync(cancellationToken);
+    }
+
     /// <summary>Reports a place until the grain has acknowledged the latest; what fails is tried again.</summary>
     private async Task ReportAsync(LocalPlace place, CancellationToken cancellationToken)
     {
@@ -194,7 +223,8 @@ internal sealed partial class FrontendLink(
                     break;
                 }
 
-                await grains.GetGrain<IPresenceGrain>(place.Key).Report(address, report);
+                await grains.GetGrain<IPresenceGrain>(place.Key).Report(address, report).AsTask()
+                    .WaitAsync(BackplaneLimits.CallWithin, clock, cancellationToken);
                 if (places.IsReported(place, report.Version))
                 {
                     return;
@@ -244,6 +274,9 @@ internal sealed partial class FrontendLink(
 
     [LoggerMessage(LogLevel.Warning, "Frontend {Epoch} could not announce itself; trying again")]
     private partial void LogNotAnnounced(Exception error, long epoch);
+
+    [LoggerMessage(LogLevel.Error, "This frontend could not stay known to the cluster; beginning anew")]
+    private partial void LogNotKept(Exception error);
 
     [LoggerMessage(LogLevel.Warning, "It could not be reported who is present in {Place}; trying again")]
     private partial void LogNotReported(Exception error, string place);

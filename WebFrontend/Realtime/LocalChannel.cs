@@ -27,6 +27,8 @@ internal interface IChannelReceiver
 /// <summary>A channel that this frontend listens to.</summary>
 internal sealed class LocalChannel(string name, long change, IChannelReceiver receiver, LocalHistory? history)
 {
+    private long _listensUnder;
+
     public string Name => name;
 
     /// <summary>The change that its <c>Listen</c> is called with, however often.</summary>
@@ -48,4 +50,11 @@ internal sealed class LocalChannel(string name, long change, IChannelReceiver re
 
     /// <summary>Completes when the channel knows that this frontend listens.</summary>
     public Task? Listening { get; set; }
+
+    /// <summary>The lease under which the channel was told last: under another one it knows nothing of this frontend.</summary>
+    public long? ListensUnder
+    {
+        get => Volatile.Read(ref _listensUnder) is var epoch and > 0 ? epoch : null;
+        set => Volatile.Write(ref _listensUnder, value ?? 0);
+    }
 }

@@ -94,7 +94,7 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
         {
             try
             {
-                return await send(key, batch);
+                return await send(key, batch).WaitAsync(BackplaneLimits.CallWithin, clock);
             }
             catch (Exception error) when (isWorthRepeating(error))
             {

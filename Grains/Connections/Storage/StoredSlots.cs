@@ -46,6 +46,12 @@ internal sealed class StoredSlots(string user, ISlotStore store) : IDisposable
         try
         {
             var slots = change(Slots);
+            if (slots == Slots && !_isKnown)
+            {
+                Accept(await store.ReadAsync(user)); // of what isn't known it can't be said that nothing is to be done
+                return change(Slots) == Slots;
+            }
+
             if (slots == Slots)
             {
                 return true;

@@ -73,6 +73,12 @@ internal sealed class HistoryChannel
 
     public async ValueTask<HistoryPosition> Listen(FrontendAddress listener, long change, HistoryPosition? known)
     {
+        while (known is not null && _opening is { IsCompleted: false } opening)
+        {
+            // Two that are under way at once might end in the wrong order.
+            await opening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
+
         if (known is not null && _writing.IsCompleted) // a write under way finds out by the fence
         {
             // Another activation may have stored something and died before it was sent, which is why this is said again.

@@ -60,6 +60,11 @@ internal sealed partial class PresenceGrain(FrontendDirectory directory, TimePro
 
     private void Take(FrontendAddress frontend, PresenceReport report)
     {
+        if (!_table.IsNew(frontend.Epoch, report))
+        {
+            return;
+        }
+
         if (report.Count == 0)
         {
             _listeners.Remove(frontend.Epoch);
@@ -79,7 +84,7 @@ internal sealed partial class PresenceGrain(FrontendDirectory directory, TimePro
 
     private Task LearnAsync()
     {
-        if (_learning is null or { IsFaulted: true })
+        if (_learning is null or { IsFaulted: true } or { IsCanceled: true })
         {
             _learning = LearnOnceAsync();
         }

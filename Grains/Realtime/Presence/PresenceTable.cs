@@ -9,15 +9,19 @@ internal sealed class PresenceTable
 
     public IReadOnlyCollection<long> Frontends => _reports.Keys;
 
+    /// <summary>Whether a report comes after what is known of a frontend; an older one, or a repetition, counts for nothing.</summary>
+    public bool IsNew(long frontend, PresenceReport report) =>
+        _reports.GetValueOrDefault(frontend) is not { } known || known.Version < report.Version;
+
     /// <summary>Takes a report in; false when it changes nothing.</summary>
     public bool Report(long frontend, PresenceReport report)
     {
-        var known = _reports.GetValueOrDefault(frontend);
-        if (known is not null && known.Version >= report.Version)
+        if (!IsNew(frontend, report))
         {
             return false;
         }
 
+        var known = _reports.GetValueOrDefault(frontend);
         // An empty one stays until the lease ends, so that an older one that comes late is known as such.
         _reports[frontend] = report;
         return (known?.Count ?? 0) != report.Count || !(known?.Users ?? []).SequenceEqual(report.Users);

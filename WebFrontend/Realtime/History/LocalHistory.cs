@@ -52,6 +52,16 @@ internal sealed class LocalHistory
         }
     }
 
+    /// <summary>The reader's: what was taken over and not handed to followers is as if it had never come.</summary>
+    public void ForgetUnwritten()
+    {
+        lock (_lock)
+        {
+            var written = Written;
+            _known = written == default ? _begun : written;
+        }
+    }
+
     /// <summary>Takes what is new of a delivery, in order and without a gap.</summary>
     /// <param name="delivery">Of this channel.</param>
     /// <param name="queueLoss">Queues word of what is gone for good, up to a position; false when the queue is full.</param>

@@ -70,6 +70,18 @@ public sealed class StoredSlotsTests : IDisposable
         Assert.Single(_slots.Slots.Slots);
     }
 
+    [Fact]
+    public async Task Who_waits_for_a_write_that_fails_takes_no_slot_for_gone_that_is_stored()
+    {
+        await AddAsync(_slots);
+        var held = _slots.Slots.Slots.Single().Connection;
+        await Assert.ThrowsAsync<TimeoutException>(() => _slots.TryChangeAsync(_ => throw new TimeoutException()));
+
+        Assert.False(await _slots.TryChangeAsync(slots => slots.Without(held))); // to be judged anew
+        Assert.True(await _slots.TryChangeAsync(slots => slots.Without(held)));
+        Assert.Null(await _store.ReadAsync(User));
+    }
+
     private static Task<bool> AddAsync(StoredSlots slots)
     {
         var slot = new ConnectionSlot(Guid.NewGuid(), Epoch: 1, DateTimeOffset.UnixEpoch, ConnectionTransport.WebSockets);

@@ -57,6 +57,20 @@ public sealed class PresenceGrainTests(ChannelCluster cluster) : IClassFixture<C
         Assert.Equal(0, Volatile.Read(ref late));
     }
 
+    [Fact]
+    public async Task A_report_that_comes_late_takes_no_frontend_off_the_list_of_those_who_are_told()
+    {
+        var (frontend, other) = (await cluster.StartFrontendAsync(), await cluster.StartFrontendAsync());
+        var count = 0;
+        frontend.OnPresence = state => Volatile.Write(ref count, state.Count);
+        await _place.Report(frontend.Address, new(6, 1, [new("ann", 1)]));
+        await _place.Report(frontend.Address, new(5, 0, []));
+
+        await _place.Report(other.Address, new(1, 1, [new("bob", 1)]));
+
+        await Eventually.TrueAsync(() => Volatile.Read(ref count) == 2);
+    }
+
     private async Task ReportAsync(TestFrontend frontend) =>
         await _place.Report(frontend.Address, new(1, 1, [new("ann", 1)]));
 }

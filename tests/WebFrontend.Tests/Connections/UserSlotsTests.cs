@@ -36,6 +36,15 @@ public sealed class UserSlotsTests
     }
 
     [Fact]
+    public async Task Who_only_asks_whether_there_is_room_is_not_told_of_slots_that_nobody_uses()
+    {
+        _counter.Held.Add(Guid.NewGuid());
+
+        Assert.Equal(SlotOutcome.Taken, (await _slots.CheckAsync("u", new(Guid.Empty, Epoch, [])))?.Outcome);
+        Assert.Empty(_counter.Held);
+    }
+
+    [Fact]
     public async Task A_slot_that_a_connection_uses_is_not_given_back_for_another_one()
     {
         var used = Guid.NewGuid();
@@ -76,7 +85,8 @@ public sealed class UserSlotsTests
             return ValueTask.CompletedTask;
         }
 
-        public ValueTask<SlotAnswer> Check(SlotRequest request) => throw new NotSupportedException();
+        public ValueTask<SlotAnswer> Check(SlotRequest request) => new(Held.Count == 0
+            ? new SlotAnswer(SlotOutcome.Taken, TimeSpan.Zero, []) : new(SlotOutcome.LimitReached, TimeSpan.FromSeconds(5), [.. Held]));
 
         public ValueTask<IReadOnlyList<ConnectionSlot>> List() => throw new NotSupportedException();
 

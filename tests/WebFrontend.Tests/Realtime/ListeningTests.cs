@@ -122,7 +122,31 @@ public sealed class ListeningTests : IAsyncDisposable
         Assert.Equal(told, _channels.Calls);
     }
 
-    public ValueTask DisposeAsync() => _services.DisposeAsync();
+    [Fact]
+    public async Task Under_a_new_lease_nobody_is_served_before_the_channel_knows_it()
+    {
+        await AnnounceAsync();
+        await PassAsync(TimeSpan.FromSeconds(1));
+        await Connect("c-1");
+        var told = _channels.Calls;
+
+        _channels.Answer = _ => Task.FromException(new TimeoutException());
+        await _lease.BeginAsync(2);
+        var second = Connect("c-2");
+        await PassAsync(TimeSpan.FromSeconds(1));
+        Assert.False(second.IsCompleted);
+
+        _channels.Answer = _ => Task.CompletedTask;
+        await PassAsync(TimeSpan.FromSeconds(1));
+        await second.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System);
+        Assert.NotEqual(told, _channels.Calls);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _services.DisposeAsync();
+        _lease.Dispose();
+    }
 
     private async Task AnnounceAsync()
     {
@@ -155,13 +179,26 @@ public sealed class ListeningTests : IAsyncDisposable
 
     private sealed record DuplexPipe(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 
-    private sealed class Lease : IFrontendLease
+    private sealed class Lease : IFrontendLease, IDisposable
     {
+        private CancellationTokenSource _end = new();
+        private long _announced = 1;
+
         public long? Epoch { get; set; } = 1;
 
-        public CancellationToken EndOf(long epoch) => CancellationToken.None;
+        public async Task BeginAsync(long epoch)
+        {
+            var ended = _end;
+            (_end, _announced, Epoch) = (new(), epoch, epoch);
+            await ended.CancelAsync();
+            ended.Dispose();
+        }
 
-        public ValueTask<long> WaitForEpochAsync(CancellationToken cancellationToken) => new(1);
+        public CancellationToken EndOf(long epoch) => epoch == _announced ? _end.Token : new(canceled: true);
+
+        public ValueTask<long> WaitForEpochAsync(CancellationToken cancellationToken) => new(_announced);
+
+        public void Dispose() => _end.Dispose();
     }
 
     /// <summary>All channels, and the directory, which answers always.</summary>
