@@ -47,13 +47,13 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
     /// <summary>Goes on under a changed policy with the counts kept; leases of the old version are void once holders hear of it.</summary>
     public void Adopt(LimitPolicyOptions policy, int version, long lot, TimeSpan now)
     {
-        var counts = PermitPool.For(policy, lot);
-        if (counts.GetType() == Pool.GetType())
+        if (policy.Algorithm == Pool.Policy.Algorithm)
         {
             Pool.Adopt(policy);
         }
         else
         {
+            var counts = PermitPool.For(policy, lot);
             counts.Carry(Math.Max(0, Pool.Policy.Limit - Pool.Free(now)), now);
             Pool = counts;
             foreach (var holder in _holders.Values)

@@ -51,7 +51,6 @@ internal sealed partial class UserGrain
         }
 
         var key = await accessTokens.KeyAsync();
-        var now = clock.GetUtcNow();
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         if (await SessionStore.FindAndLockAsync(connection, user.Id, tokenHash) is not { } stored)
@@ -59,6 +58,7 @@ internal sealed partial class UserGrain
             return null;
         }
 
+        var now = clock.GetUtcNow(); // after what may have been waited for: the grace begins when the client may have the answer
         switch (RefreshRule.Decide(stored.UsedAt, stored.FamilyExpiresAt, now, settings.Value.RefreshGrace))
         {
             case RefreshDecision.EndFamily:

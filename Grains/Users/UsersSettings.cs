@@ -45,7 +45,7 @@ public sealed class UsersSettings : IValidatableObject
 
     [Description("How long a used refresh token is still answered, for a client that lost the first answer.")]
     [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
-    public TimeSpan RefreshGrace { get; set; } = TimeSpan.FromSeconds(10);
+    public TimeSpan RefreshGrace { get; set; } = TimeSpan.FromSeconds(30);
 
     [Description("How long a verification link lasts.")]
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]

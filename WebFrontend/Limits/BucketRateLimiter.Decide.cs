@@ -37,13 +37,13 @@ internal sealed partial class BucketRateLimiter
             _context.Meters.Retire(permits); // nobody will ask this limiter for its totals
         }
 
-        if (IsConcurrency)
+        if (lot.IsHeldInUse)
         {
             _holder.Use(permits);
             return new PermitsLease(lot, permits, _holder.UseEpoch, comeBack: true, StatusOf(lot));
         }
 
-        return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: 0, comeBack: false, StatusOf(lot));
+        return permits == 1 ? lot : new PermitsLease(lot, permits, useEpoch: null, comeBack: false, StatusOf(lot));
     }
 
     private UncountedLease Refuse(Refusal refusal, long now) => Refuse(

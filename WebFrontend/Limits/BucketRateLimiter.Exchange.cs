@@ -8,6 +8,7 @@ internal sealed partial class BucketRateLimiter
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(50);
 
+    private Task _exchangeDone = Task.CompletedTask;
     private Task _handBackDone = Task.CompletedTask;
     private bool _handBackAll;
     private bool _refills;
@@ -30,7 +31,7 @@ internal sealed partial class BucketRateLimiter
         if (!_exchanging)
         {
             _exchanging = true;
-            _ = ExchangeAsync();
+            _exchangeDone = ExchangeAsync();
         }
     }
 
@@ -149,7 +150,7 @@ internal sealed partial class BucketRateLimiter
         }
 
         _holder.Told();
-        StartHandingBack(all: false); // if the bucket has asked
+        StartHandingBack(all: _context.Link.IsDraining); // or if the bucket has asked
     }
 
     /// <summary>Answers those who wait, first come first served, as far as what is in hand and what is refused tells.</summary>

@@ -50,6 +50,11 @@ internal sealed partial class BucketRateLimiter
     /// <summary>All frontends together admit at most the limit in a window of their own, beside what the bucket granted.</summary>
     private bool TryTakeShare(LimitPolicyOptions policy, int permits, long now)
     {
+        if (!_isKept)
+        {
+            return false; // its count would be forgotten with it, at every request
+        }
+
         if (now >= _share.EndsAt)
         {
             _share = (now + (long)(policy.Window.TotalSeconds * _context.Clock.TimestampFrequency), 0);

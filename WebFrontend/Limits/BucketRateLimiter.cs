@@ -138,7 +138,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     }
 
     /// <summary>Takes back permits that were not used after all, or that a request under a concurrency limit has done with.</summary>
-    public void GiveBack(Lot lot, int permits, int useEpoch)
+    public void GiveBack(Lot lot, int permits, int? useEpoch)
     {
         lock (_gate)
         {
@@ -152,7 +152,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
                 ServeWaiters(now, _context.Current.Version);
                 StartExchange();
             }
-            else if (isNeeded)
+            else if (isNeeded || _context.Link.IsDraining)
             {
                 StartHandingBack(all: true);
             }
@@ -164,6 +164,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     {
         lock (_gate)
         {
+            _context.Meters.Recalled();
             _holder.Recall(round, answered);
             StartHandingBack(all: false);
         }
@@ -188,7 +189,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
         lock (_gate)
         {
             var now = _context.Clock.GetTimestamp();
-            if (_holder.InUse > 0 && _holder.Lot is { } lot && lot.ValidUntil - now < (lot.ValidUntil - lot.ArrivedAt) * 2 / 3)
+            if (_holder.MustRenew(now))
             {
                 StartExchange(renews: true);
             }
@@ -226,13 +227,23 @@ internal sealed partial class BucketRateLimiter : RateLimiter
     }
 
     /// <summary>Hands everything back and waits until the bucket has it, or <paramref name="cancellationToken"/> says not to.</summary>
-    public Task HandBackAllAsync(CancellationToken cancellationToken)
+    public async Task HandBackAllAsync(CancellationToken cancellationToken)
     {
+        Task exchange;
+        lock (_gate)
+        {
+            exchange = _exchanging ? _exchangeDone : Task.CompletedTask;
+        }
+
+        await exchange.WaitAsync(cancellationToken); // what it brings has to go back too
+        Task handBack;
         lock (_gate)
         {
             StartHandingBack(all: true);
-            return _handBackDone.WaitAsync(cancellationToken);
+            handBack = _handBackDone;
         }
+
+        await handBack.WaitAsync(cancellationToken);
     }
 
     protected override RateLimitLease AttemptAcquireCore(int permitCount)

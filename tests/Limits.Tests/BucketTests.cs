@@ -169,6 +169,30 @@ public sealed class BucketTests
         Assert.Equal(140, Exchange(Ask(200), Now(1)).Granted);
     }
 
+    [Fact]
+    public void What_was_used_under_a_sliding_window_counts_under_a_fixed_one()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.SlidingWindow, 100), lot: 1), 0, rounds: 0);
+        Exchange(Ask(100), Now(0), bucket: bucket);
+        var later = Length / 2;
+
+        bucket.Adopt(Policy(LimitAlgorithm.FixedWindow, 100), version: 1, lot: 99, later);
+
+        Assert.Equal(0, Exchange(Ask(1), later, bucket: bucket).Granted);
+    }
+
+    [Fact]
+    public void Tokens_that_were_used_up_come_back_under_a_concurrency_limit()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.TokenBucket, 100), lot: 1), 0, rounds: 0);
+        Exchange(Ask(100), Now(0), bucket: bucket);
+        Exchange(Ask(1), Now(0.5), bucket: bucket); // which says that nothing is left of them
+
+        bucket.Adopt(Policy(LimitAlgorithm.Concurrency, 100), version: 1, lot: 99, Now(1));
+
+        Assert.Equal(100, Exchange(Ask(100), Now(60), bucket: bucket).Granted);
+    }
+
     [Theory]
     [InlineData(int.MaxValue)]
     [InlineData(int.MinValue)]

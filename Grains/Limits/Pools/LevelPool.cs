@@ -150,8 +150,10 @@ internal sealed class LevelPool : PermitPool
             return;
         }
 
-        _free = Math.Clamp(level, 0, Policy.Limit);
-        _strange = Math.Clamp(state.Held, 0, Policy.Limit - _free);
+        // What nobody holds is free, where nothing refills: a row that says less is from another limit or algorithm.
+        _strange = Math.Clamp(state.Held, 0, Policy.Limit);
+        _free = Refills ? Math.Clamp(level, 0, Policy.Limit) : Policy.Limit - _strange;
+        _strange = Math.Min(_strange, Policy.Limit - _free);
         _strangeUntil = now + state.Parts[0].EndsIn - age;
         _refilledAt = now - age;
         Advance(now);

@@ -70,7 +70,7 @@ internal sealed class Lot : BucketLease
 
     public override PermitStatus Status => Limiter.StatusOf(this);
 
-    public override void GiveBack() => Limiter.GiveBack(this, 1, useEpoch: 0);
+    public override void GiveBack() => Limiter.GiveBack(this, 1, useEpoch: null);
 
     /// <summary>Spends permits. Does not look whether the lot is valid.</summary>
     /// <returns>What is left, or -1 when there were too few.</returns>

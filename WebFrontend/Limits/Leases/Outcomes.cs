@@ -14,10 +14,10 @@ internal sealed class UncountedLease(RefusalReason reason, PermitStatus status) 
 /// <summary>Several permits of one request, or permits that it holds until it ends.</summary>
 /// <param name="lot">The lot that they were spent from.</param>
 /// <param name="permits">How many.</param>
-/// <param name="useEpoch">Under a concurrency limit the lease under which they are in use.</param>
+/// <param name="useEpoch">Under a concurrency limit the lease under which they are in use; else null.</param>
 /// <param name="comeBack">Whether they come back when the request ends.</param>
 /// <param name="status">Where the partition stood.</param>
-internal sealed class PermitsLease(Lot lot, int permits, int useEpoch, bool comeBack, PermitStatus status) : BucketLease
+internal sealed class PermitsLease(Lot lot, int permits, int? useEpoch, bool comeBack, PermitStatus status) : BucketLease
 {
     private int _isGivenBack;
 

@@ -245,14 +245,14 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <param name="from">The lot they were spent from.</param>
     /// <param name="permits">How many.</param>
     /// <param name="algorithm">How they are counted.</param>
-    /// <param name="useEpoch"><see cref="UseEpoch"/> as it was when they were taken.</param>
+    /// <param name="useEpoch"><see cref="UseEpoch"/> as it was when they were taken for use; null if they were not taken for that.</param>
     /// <param name="now">The time.</param>
     /// <returns>Whether they should go back to the bucket at once.</returns>
-    public bool GiveBack(Lot from, int permits, LimitAlgorithm algorithm, int useEpoch, long now)
+    public bool GiveBack(Lot from, int permits, LimitAlgorithm algorithm, int? useEpoch, long now)
     {
-        if (algorithm == LimitAlgorithm.Concurrency)
+        if (useEpoch is { } epoch) // by how they were taken: the policy may have changed since
         {
-            if (useEpoch != UseEpoch)
+            if (epoch != UseEpoch)
             {
                 return false; // its lease ran out: the bucket has given it away already
             }
@@ -289,6 +289,13 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     /// <summary>Permits spent of the lot in hand.</summary>
     public long SpentOfLot => _lot is { } lot ? lot.Size - lot.Left : 0;
+
+    /// <summary>
+    /// Whether what is in use needs its lease prolonged: a third of the lot's time is over, or there is no lot to tell the time by,
+    /// as after a hand-back.
+    /// </summary>
+    public bool MustRenew(long now) => _inUse > 0
+        && (_lot is not { } lot || lot.ValidUntil - now < (lot.ValidUntil - lot.ArrivedAt) * 2 / 3);
 
     /// <summary>Whether there is nothing to hand back and nothing to remember.</summary>
     public bool IsEmpty(long now) => _request is null && !_isReturning && Loose == 0 && _inUse == 0

@@ -78,7 +78,7 @@ internal sealed class ModelFrontend
 
         _world.Trace($"frontend {Index} gives back");
         Admitted -= IsConcurrency ? 0 : 1;
-        var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, spent.UseEpoch, Now);
+        var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, IsConcurrency ? spent.UseEpoch : null, Now);
         if (_waiting > 0)
         {
             Pump();
@@ -92,7 +92,7 @@ internal sealed class ModelFrontend
     /// <summary>What the keeper does now and then.</summary>
     public void Maintain(bool isIdle)
     {
-        if (_holder.InUse > 0)
+        if (_holder.MustRenew(Now))
         {
             Pump(renews: true);
         }
