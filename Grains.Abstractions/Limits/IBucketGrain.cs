@@ -20,7 +20,7 @@ public interface IBucketGrain : IGrainWithStringKey
 
     /// <summary>
     /// Takes permits back, also while <see cref="Exchange"/> waits for them. Repeats change nothing. A bucket that is not in
-    /// memory has forgotten who holds what: then the return is void.
+    /// memory is opened for it. Where it is forgotten who holds what, as after a crash, the return is void.
     /// </summary>
     /// <returns>False when the return was not taken over and is to come again with the next request.</returns>
     [Alias("hand-back"), AlwaysInterleave]

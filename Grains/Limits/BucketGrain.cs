@@ -9,7 +9,7 @@ namespace Marketplace.Grains.Limits;
 /// <summary>Loads, persists, recalls and answers; the rule is <see cref="Bucket"/>'s.</summary>
 internal sealed partial class BucketGrain(
     IBucketStore store, ILimitPolicies policies, LimitMeters meters, TimeProvider clock, ILogger<BucketGrain> logger)
-    : Grain, IBucketGrain
+    : Grain, IBucketGrain, IDisposable
 {
     /// <summary>
     /// A client that came back may be about to do so again: to open its bucket anew costs several times what an exchange does. One
@@ -23,18 +23,22 @@ internal sealed partial class BucketGrain(
     private const int WritesMax = 3;
 
     private readonly long _startedAt = clock.GetTimestamp();
+    private readonly SemaphoreSlim _oneOpens = new(1, 1); // hand-backs come between
     private Bucket? _bucket;
     private long? _etag;
+    private bool _isLeaving;
 
     private string Key => this.GetPrimaryKeyString();
 
     private TimeSpan Now => clock.GetElapsedTime(_startedAt);
 
+    public void Dispose() => _oneOpens.Dispose();
+
     public async ValueTask<PermitGrant> Exchange(PermitRequest request)
     {
         if (_bucket is null)
         {
-            await OpenAsync(request); // here and not on activation, so that storage trouble reaches the caller as such
+            await OneAtATimeAsync(() => OpenAsync(request)); // here and not on activation, so that storage trouble reaches the caller
         }
         else
         {
@@ -52,11 +56,16 @@ internal sealed partial class BucketGrain(
         return bucket.Answer(request, Now);
     }
 
-    public ValueTask<bool> HandBack(PermitHandBack handBack)
+    public async ValueTask<bool> HandBack(PermitHandBack handBack)
     {
+        if (_bucket is null && handBack.Returned.Count > 0)
+        {
+            await OneAtATimeAsync(WakeAsync);
+        }
+
         if (_bucket is not { } bucket)
         {
-            return new(true);
+            return true;
         }
 
         var taken = bucket.TryHandBack(handBack, Now);
@@ -67,7 +76,7 @@ internal sealed partial class BucketGrain(
 
         SignalRecallAnswered(bucket);
         TellReopened(bucket.TakeReopened(Now));
-        return new(taken);
+        return taken;
     }
 
     public async ValueTask<BucketView> Peek()
@@ -88,7 +97,9 @@ internal sealed partial class BucketGrain(
         return new Bucket(pool, version, rounds: 0).View(Now);
     }
 
-    public async ValueTask Reset()
+    public async ValueTask Reset() => await OneAtATimeAsync(ResetAsync);
+
+    private async Task ResetAsync()
     {
         var (policy, version) = PolicyOf(Key);
         var bucket = new Bucket(PermitPool.For(policy, NewName()), version, NewName());
@@ -111,6 +122,7 @@ internal sealed partial class BucketGrain(
     /// <summary>Leaves the exact count behind, and who holds leases, so that an orderly move costs no permit.</summary>
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        _isLeaving = true;
         if (_bucket is not { } bucket)
         {
             return;
@@ -164,12 +176,47 @@ internal sealed partial class BucketGrain(
         return bucket;
     }
 
-    /// <summary>One round trip, whether the partition is new or known.</summary>
-    private async Task OpenAsync(PermitRequest request)
+    private async Task OneAtATimeAsync(Func<Task> open)
     {
+        await _oneOpens.WaitAsync();
+        try
+        {
+            await open();
+        }
+        finally
+        {
+            _oneOpens.Release();
+        }
+    }
+
+    /// <summary>
+    /// Permits come back to a bucket that has left memory: who held them is in its row, if it left in an orderly way. They would
+    /// be lost until the window's end.
+    /// </summary>
+    private async Task WakeAsync()
+    {
+        if (_isLeaving)
+        {
+            throw new UnavailableException("The bucket is moving."); // what it hands over mustn't be taken out of the row again
+        }
+
+        if (_bucket is null && await store.ReadAsync(Key) is { HandOver: not null })
+        {
+            await OpenAsync(request: null);
+        }
+    }
+
+    /// <summary>One round trip, whether the partition is new or known.</summary>
+    private async Task OpenAsync(PermitRequest? request)
+    {
+        if (_bucket is not null)
+        {
+            return;
+        }
+
         var (policy, version) = PolicyOf(Key);
         var bucket = new Bucket(PermitPool.For(policy, NewName()), version, NewName());
-        var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
+        var first = (request is { } asked ? bucket.Prepare(asked, Now) : null) ?? bucket.Pool.Exact(Now);
         var askedAt = Now;
         var opened = await store.OpenAsync(new(Key, first.State, first.Life, Etag: null))
             ?? throw new UnavailableException("Another activation of this bucket has written.");

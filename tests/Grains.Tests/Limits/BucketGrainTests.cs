@@ -58,6 +58,21 @@ public sealed class BucketGrainTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_comes_back_to_a_bucket_that_has_left_memory_counts()
+    {
+        var bucket = Bucket("general|sleeps");
+        var holder = Guid.NewGuid();
+        var before = await bucket.Exchange(Ask(holder, 1, wanted: 3));
+        await _cluster.Client.GetGrain<IManagementGrain>(0).ForceActivationCollection(TimeSpan.Zero);
+        await _store.WaitForAsync("general|sleeps", permits: 3);
+
+        PermitHandBack handBack = new(holder, new(1, 2, before.Lot), Held: 0, Round: 0, Seen: 1);
+        Assert.All(await Task.WhenAll(bucket.HandBack(handBack).AsTask(), bucket.HandBack(handBack).AsTask()), Assert.True);
+
+        Assert.Equal(199, (await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 400))).Granted);
+    }
+
+    [Fact]
     public async Task Before_anyone_is_refused_all_others_are_asked_for_what_they_have()
     {
         var bucket = Bucket("general|recalled");

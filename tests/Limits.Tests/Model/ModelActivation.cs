@@ -39,7 +39,7 @@ internal sealed class ModelActivation(World world)
 
         if (_bucket is not { } bucket)
         {
-            reply(true);
+            Wake(handBack, reply);
             return;
         }
 
@@ -55,6 +55,36 @@ internal sealed class ModelActivation(World world)
         {
             world.Send(() => refused.Reopened(""));
         }
+    }
+
+    /// <summary>What comes back to a bucket that has left memory opens it, if its row says who holds what.</summary>
+    private void Wake(PermitHandBack handBack, Action<bool> reply)
+    {
+        if (handBack.Returned.Count == 0 || !world.Store.HasHandOver)
+        {
+            reply(true);
+            return;
+        }
+
+        if (_isBusy)
+        {
+            return; // it waits its turn; to its sender that is no answer
+        }
+
+        _isBusy = true;
+        Open(
+            request: null,
+            () =>
+            {
+                _isBusy = false;
+                HandBack(handBack, reply);
+                Next();
+            },
+            () =>
+            {
+                _isBusy = false;
+                Next();
+            });
     }
 
     /// <summary>The process dies; statements that it sent may still arrive.</summary>
@@ -109,10 +139,10 @@ internal sealed class ModelActivation(World world)
         }
     }
 
-    private void Open(PermitRequest request, Action opened, Action failed)
+    private void Open(PermitRequest? request, Action opened, Action failed)
     {
         var bucket = new Bucket(PermitPool.For(world.Scenario.Policy, NewLot()), policyVersion: 0, NewLot());
-        var first = bucket.Prepare(request, Now) ?? bucket.Pool.Exact(Now);
+        var first = (request is { } asked ? bucket.Prepare(asked, Now) : null) ?? bucket.Pool.Exact(Now);
         var askedAt = Now;
         world.Store.Open(new("", first.State, first.Life, Etag: null), outcome =>
         {

@@ -9,6 +9,9 @@ internal sealed class ModelStore(World world)
     private long _etags;
     private TimeSpan _setBackBy;
 
+    /// <summary>Whether the row says who holds what.</summary>
+    public bool HasHandOver => _row is { HandOver: not null } row && row.ExpiresAt > Clock;
+
     /// <summary>Sets the database's clock back.</summary>
     public void SetBack(TimeSpan by) => _setBackBy += by;
 
