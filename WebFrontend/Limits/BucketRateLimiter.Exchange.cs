@@ -137,7 +137,7 @@ internal sealed partial class BucketRateLimiter
         Volatile.Write(ref _lot, _holder.Lot);
 
         // By the bucket's version, whether or not this frontend has heard of it: the answer is the bucket's.
-        ServeWaiters(now, grant.PolicyVersion);
+        ServeWaiters(now, grant.PolicyVersion, isLastWord: !isShort);
         if (isShort)
         {
             _context.Refused(now + (long)(grant.RetryIn.TotalSeconds * _clock.TimestampFrequency));
@@ -154,15 +154,20 @@ internal sealed partial class BucketRateLimiter
     }
 
     /// <summary>Answers those who wait, first come first served, as far as what is in hand and what is refused tells.</summary>
-    private void ServeWaiters(long now, int version)
+    /// <param name="now">The time.</param>
+    /// <param name="version">The policy's version that counts.</param>
+    /// <param name="isLastWord">Whether who gets nothing now and has waited past the deadline waits in vain.</param>
+    private void ServeWaiters(long now, int version, bool isLastWord = true)
     {
         while (_waiters.First is { Value: var waiter })
         {
+            var refusal = _holder.Refused(waiter.Permits, now, version);
             var lease = Spend(waiter.Permits, now, version)
-                ?? (_holder.Refused(waiter.Permits, now, version) is { } refusal && !MayQueue(waiter, refusal) ? Refuse(refusal, now) : null);
+                ?? (refusal is not null && !MayQueue(waiter, refusal) ? Refuse(refusal, now) : null);
             if (lease is null)
             {
-                if (_context.Clock.GetElapsedTime(waiter.Since, now) < _context.Deadline || waiter.IsQueued)
+                waiter.IsQueued |= refusal is not null;
+                if (waiter.IsQueued || !isLastWord || _context.Clock.GetElapsedTime(waiter.Since, now) < _context.Deadline)
                 {
                     return;
                 }

@@ -87,7 +87,6 @@ internal sealed partial class BucketRateLimiter
             return false;
         }
 
-        waiter.IsQueued = true;
         _ = WakeAsync(_context.Clock.GetElapsedTime(now, refusal.Until));
         return true;
     }

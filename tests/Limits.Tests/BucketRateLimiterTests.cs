@@ -325,6 +325,25 @@ public sealed class BucketRateLimiterTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_queues_behind_others_waits_as_long_as_the_first_one_may()
+    {
+        _policy.QueueLimit = 5;
+        var queued = Enumerable.Range(0, 5).Select(_ => _limiter.AcquireAsync().AsTask()).ToList();
+        var call = await _link.NextAsync();
+        for (var lot = 1; lot <= queued.Count; lot++)
+        {
+            call.Answer(granted: lot == 1 ? 0 : 1, remaining: 0, endsIn: 1, lot, isShort: true);
+            var next = _link.NextAsync();
+            await AdvanceUntilAsync(next);
+            call = await next;
+        }
+
+        call.Answer(granted: 1, remaining: 0, endsIn: 1, lot: 6);
+
+        Assert.All(await Task.WhenAll(queued).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System), lease => Assert.True(lease.IsAcquired));
+    }
+
+    [Fact]
     public async Task Nobody_queues_for_permits_that_come_back_too_late()
     {
         _policy.QueueLimit = 1;
