@@ -163,9 +163,9 @@ internal sealed partial class FrontendLink(
     /// </summary>
     private async Task ListenAnewAsync(long epoch, bool isNewLease, CancellationToken cancellationToken)
     {
-        if (isNewLease)
+        while (isNewLease && !await TryForgetUnwrittenAsync(cancellationToken))
         {
-            await ForgetUnwrittenAsync(cancellationToken);
+            await Task.Delay(BackplaneLimits.RetryAfter, clock, cancellationToken);
         }
 
         for (var left = channels.All; left.Count > 0; await Task.Delay(BackplaneLimits.RetryAfter, clock, cancellationToken))
@@ -194,20 +194,32 @@ internal sealed partial class FrontendLink(
         }
     }
 
-    /// <summary>What was taken over under the last lease and not written by its end never will be: channels with history send it again.</summary>
-    private Task ForgetUnwrittenAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// What was taken over under the last lease and not written by its end never will be: channels with history send it again.
+    /// False while the inbox is full.
+    /// </summary>
+    private async Task<bool> TryForgetUnwrittenAsync(CancellationToken cancellationToken)
     {
         var forgotten = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        observer.Post(() =>
+        try
         {
-            foreach (var channel in channels.All)
+            observer.Post(() =>
             {
-                channel.History?.ForgetUnwritten();
-            }
+                foreach (var channel in channels.All)
+                {
+                    channel.History?.ForgetUnwritten();
+                }
 
-            forgotten.SetResult();
-        });
-        return forgotten.Task.WaitAsync(cancellationToken);
+                forgotten.SetResult();
+            });
+        }
+        catch (UnavailableException)
+        {
+            return false;
+        }
+
+        await forgotten.Task.WaitAsync(cancellationToken);
+        return true;
     }
 
     /// <summary>Reports a place until the grain has acknowledged the latest; what fails is tried again.</summary>
