@@ -41,6 +41,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private long _seen;
     private bool _isLotReported; // the bucket has been told what is left of it
     private int _inUse; // concurrency: spent and not given back
+    private long _usedUntil; // the end of the lease that what is in use is under
     private int _demand = 1;
     private long _demandSince;
     private long _spentBefore; // the last pause
@@ -123,6 +124,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <param name="callback">Where the bucket asks for permits back.</param>
     public PermitRequest Request(int wanted, bool wantsSpare, long now, int version, IPermitHolder? callback)
     {
+        LapseIfOver(now);
         if (_request is { } unanswered)
         {
             return unanswered;
@@ -142,7 +144,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <summary>Takes over the answer to the request.</summary>
     public void Answered(in PermitGrant grant, long sentAt, long now)
     {
+        LapseIfOver(sentAt);
         var request = _request ?? throw new UnreachableException("No request is under way.");
+        _usedUntil = sentAt + Ticks(grant.EndsIn);
         _request = null;
         _seen = request.Sequence;
         _isReturning &= request.Returned.Sequence != _return.Sequence;
@@ -204,6 +208,7 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             return null; // with a request under way the bucket can't know what is in hand; returns go with the next one
         }
 
+        LapseIfOver(now);
         RetireIfOver(now, version);
         if (!_isReturning && Loose == 0 && (all || isRecalled) && _lot is { Left: > 0 } lot)
         {
@@ -300,6 +305,20 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <summary>Whether there is nothing to hand back and nothing to remember.</summary>
     public bool IsEmpty(long now) => _request is null && !_isReturning && Loose == 0 && _inUse == 0
         && _lot is not { Left: > 0 } && !(_refusal is { From: < int.MaxValue } refusal && now < refusal.Until);
+
+    /// <summary>
+    /// What is in use under a lease that has run out is claimed no more: the bucket may have given it away, and a successor that
+    /// knows nothing of that would take the claim for somebody else's permits.
+    /// </summary>
+    private void LapseIfOver(long now)
+    {
+        if (_inUse > 0 && now >= _usedUntil)
+        {
+            _request = _request is { } request ? request with { Held = Math.Max(0, request.Held - _inUse) } : null;
+            _inUse = 0;
+            UseEpoch++;
+        }
+    }
 
     /// <summary>Moves what can't be spent any more out of the way.</summary>
     public void RetireIfOver(long now, int version)
