@@ -40,6 +40,20 @@ public sealed class BucketRateLimiterReturnsTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_in_use_under_a_lease_that_has_run_out_is_claimed_no_more()
+    {
+        _policy.Algorithm = LimitAlgorithm.Concurrency;
+        var first = _limiter.AcquireAsync().AsTask();
+        (await _link.NextAsync()).Answer(granted: 1, remaining: 199, endsIn: 12);
+        using var lasting = await first;
+
+        _clock.Advance(TimeSpan.FromSeconds(12));
+        _ = _limiter.AcquireAsync().AsTask();
+
+        Assert.Equal(0, (await _link.NextAsync()).Request.Held);
+    }
+
+    [Fact]
     public async Task A_permit_of_a_window_that_comes_back_under_a_concurrency_limit_was_never_in_use()
     {
         var acquiring = _limiter.AcquireAsync().AsTask();
