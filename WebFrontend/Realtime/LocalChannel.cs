@@ -52,9 +52,9 @@ internal sealed class LocalChannel(string name, long change, IChannelReceiver re
     public Task? Listening { get; set; }
 
     /// <summary>The lease under which the channel was told last: under another one it knows nothing of this frontend.</summary>
-    public long? ListensUnder
+    public long ListensUnder
     {
-        get => Volatile.Read(ref _listensUnder) is var epoch and > 0 ? epoch : null;
-        set => Volatile.Write(ref _listensUnder, value ?? 0);
+        get => Volatile.Read(ref _listensUnder);
+        set => Volatile.Write(ref _listensUnder, value);
     }
 }

@@ -15,7 +15,7 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 /// <para>Everything but spending from <see cref="Lot"/> is called under the limiter's lock.</para>
 /// </remarks>
 #pragma warning disable CA1001 // a lot is disposed of by the requests that spend it, and holds nothing
-internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvider clock, Func<long> nextNumber)
+internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvider clock, Func<long> nextNumber)
 #pragma warning restore CA1001
 {
     /// <summary>A lease that lasts this long needn't have been larger.</summary>
@@ -40,13 +40,9 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     private (long Round, long Answered)? _recall; // to be answered
     private long _seen;
     private bool _isLotReported; // the bucket has been told what is left of it
-    private int _inUse; // concurrency: spent and not given back
-    private long _usedUntil; // the end of the lease that what is in use is under
     private int _demand = 1;
     private long _demandSince;
     private long _spentBefore; // the last pause
-    private Refusal? _refusal; // replaced as a whole: it is read without the lock
-    private bool _isReopened; // since the request was sent whose answer is to be told
 
     /// <summary>What can be spent; null when there is nothing.</summary>
     public Lot? Lot => _lot;
@@ -62,12 +58,6 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// <summary>The request that has not been answered yet.</summary>
     public PermitRequest? Unanswered => _request;
 
-    /// <summary>Permits that were taken and not given back, under a concurrency limit.</summary>
-    public int InUse => _inUse;
-
-    /// <summary>Names the lease under which permits are in use; those of an earlier one are no longer this frontend's to give back.</summary>
-    public int UseEpoch { get; private set; }
-
     /// <summary>Permits that have been spent, net of those given back.</summary>
     public long Spent { get; private set; }
 
@@ -80,40 +70,6 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
         }
 
         return lot;
-    }
-
-    /// <summary>Whether asking for so many is known to be of no use at the moment, and by which answer. Needs no lock.</summary>
-    public Refusal? Refused(int permits, long now, int version) =>
-        Volatile.Read(ref _refusal) is { } refusal && permits >= refusal.From && now < refusal.Until && version == refusal.Answer.PolicyVersion
-            ? refusal
-            : null;
-
-    /// <summary>Remembers that so many were not to be had, by the answer that was just taken over.</summary>
-    public void Refuse(int permits)
-    {
-        if (_refusal is { } refusal && permits < refusal.From)
-        {
-            Volatile.Write(ref _refusal, refusal with { From = permits });
-        }
-    }
-
-    /// <summary>Permits came back somewhere: what was refused may be asked for again.</summary>
-    public void Reopen()
-    {
-        _isReopened = _request is not null;
-        Volatile.Write(ref _refusal, null);
-    }
-
-    /// <summary>
-    /// Those who waited for the answer have been told of it. If permits came back while it was under way it may be older than that,
-    /// and refuses nobody else: no further word would come to end it.
-    /// </summary>
-    public void Told()
-    {
-        if (_isReopened)
-        {
-            Reopen();
-        }
     }
 
     /// <summary>The next message to the bucket, or the last one again if it has not been answered.</summary>
@@ -289,36 +245,12 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
     /// </summary>
     public bool MayRefundToken(Lot from, long now) => from == _lot && now < from.ValidUntil && !_isLotReported;
 
-    /// <summary>Permits were taken that will come back: a concurrency limit's.</summary>
-    public void Use(int permits) => _inUse += permits;
-
     /// <summary>Permits spent of the lot in hand.</summary>
     public long SpentOfLot => _lot is { } lot ? lot.Size - lot.Left : 0;
-
-    /// <summary>
-    /// Whether what is in use needs its lease prolonged: a third of the lot's time is over, or there is no lot to tell the time by,
-    /// as after a hand-back.
-    /// </summary>
-    public bool MustRenew(long now) => _inUse > 0
-        && (_lot is not { } lot || lot.ValidUntil - now < (lot.ValidUntil - lot.ArrivedAt) * 2 / 3);
 
     /// <summary>Whether there is nothing to hand back and nothing to remember.</summary>
     public bool IsEmpty(long now) => _request is null && !_isReturning && Loose == 0 && _inUse == 0
         && _lot is not { Left: > 0 } && !(_refusal is { From: < int.MaxValue } refusal && now < refusal.Until);
-
-    /// <summary>
-    /// What is in use under a lease that has run out is claimed no more: the bucket may have given it away, and a successor that
-    /// knows nothing of that would take the claim for somebody else's permits.
-    /// </summary>
-    private void LapseIfOver(long now)
-    {
-        if (_inUse > 0 && now >= _usedUntil)
-        {
-            _request = _request is { } request ? request with { Held = Math.Max(0, request.Held - _inUse) } : null;
-            _inUse = 0;
-            UseEpoch++;
-        }
-    }
 
     /// <summary>Moves what can't be spent any more out of the way.</summary>
     public void RetireIfOver(long now, int version)
@@ -328,17 +260,6 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
             Retire(lot, now);
             _lot = null;
         }
-    }
-
-    /// <summary>What is refused from now on; from how many permits up <see cref="Refuse"/> tells.</summary>
-    private Refusal? RefusalAfter(in PermitGrant grant, long sentAt)
-    {
-        if (grant.RetryIn > TimeSpan.Zero)
-        {
-            return new(int.MaxValue, sentAt + Ticks(grant.RetryIn), grant);
-        }
-
-        return _refusal is { } refusal && refusal.Answer.PolicyVersion == grant.PolicyVersion ? refusal with { Answer = grant } : null;
     }
 
     private void Retire(Lot lot, long now)
@@ -409,9 +330,3 @@ internal sealed class PermitHolder(BucketRateLimiter limiter, Guid id, TimeProvi
 
     private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * clock.TimestampFrequency);
 }
-
-/// <summary>What a bucket refused: nobody has to ask in vain before it ends.</summary>
-/// <param name="From">So many permits, and more, are not to be had.</param>
-/// <param name="Until">Timestamp of its end.</param>
-/// <param name="Answer">The bucket's last word.</param>
-internal sealed record Refusal(int From, long Until, PermitGrant Answer);

@@ -43,12 +43,9 @@ public sealed class BucketGrainTests : IAsyncLifetime
     [Fact]
     public async Task An_orderly_move_costs_no_permit_and_takes_along_who_holds_leases()
     {
-        var bucket = Bucket("general|moves");
         var holder = Guid.NewGuid();
-        var before = await bucket.Exchange(Ask(holder, 1, wanted: 3));
+        var (bucket, before) = await AskAndLeaveMemoryAsync("general|moves", holder, wanted: 3);
 
-        await _cluster.Client.GetGrain<IManagementGrain>(0).ForceActivationCollection(TimeSpan.Zero);
-        await _store.WaitForAsync("general|moves", permits: 3);
         var repeated = await bucket.Exchange(Ask(holder, 1, wanted: 3));
         await bucket.HandBack(new(holder, new(1, 2, before.Lot), Held: 0, Round: 0, Seen: 1));
         var after = await bucket.Exchange(Ask(Guid.NewGuid(), 1, wanted: 400));
@@ -60,11 +57,8 @@ public sealed class BucketGrainTests : IAsyncLifetime
     [Fact]
     public async Task What_comes_back_to_a_bucket_that_has_left_memory_counts()
     {
-        var bucket = Bucket("general|sleeps");
         var holder = Guid.NewGuid();
-        var before = await bucket.Exchange(Ask(holder, 1, wanted: 3));
-        await _cluster.Client.GetGrain<IManagementGrain>(0).ForceActivationCollection(TimeSpan.Zero);
-        await _store.WaitForAsync("general|sleeps", permits: 3);
+        var (bucket, before) = await AskAndLeaveMemoryAsync("general|sleeps", holder, wanted: 3);
 
         PermitHandBack handBack = new(holder, new(1, 2, before.Lot), Held: 0, Round: 0, Seen: 1);
         Assert.All(await Task.WhenAll(bucket.HandBack(handBack).AsTask(), bucket.HandBack(handBack).AsTask()), Assert.True);
@@ -139,6 +133,16 @@ public sealed class BucketGrainTests : IAsyncLifetime
     private static PermitRequest Ask(Guid holder, long sequence, int wanted) => new(holder, sequence, wanted, 0, 0, default, null);
 
     private IBucketGrain Bucket(string key) => _cluster.Client.GetGrain<IBucketGrain>(key);
+
+    /// <summary>A bucket that has granted something and was then let go of in an orderly way.</summary>
+    private async Task<(IBucketGrain Bucket, PermitGrant Grant)> AskAndLeaveMemoryAsync(string key, Guid holder, int wanted)
+    {
+        var bucket = Bucket(key);
+        var grant = await bucket.Exchange(Ask(holder, 1, wanted));
+        await _cluster.Client.GetGrain<IManagementGrain>(0).ForceActivationCollection(TimeSpan.Zero);
+        await _store.WaitForAsync(key, permits: wanted);
+        return (bucket, grant);
+    }
 
     /// <summary>Has 150 permits, has spent 50, and hands back the rest when it is asked.</summary>
     private sealed class Hoarder(IBucketGrain bucket) : IPermitHolder

@@ -1,0 +1,76 @@
+namespace Limits.Tests;
+
+/// <summary>Requests that wait for permits to come back.</summary>
+public sealed class BucketRateLimiterQueueTests : LimiterTests
+{
+    [Fact]
+    public async Task A_request_may_queue_for_permits_to_come_back()
+    {
+        Policy.QueueLimit = 1;
+        var queued = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Refuse(retryIn: 5);
+
+        var next = Link.NextAsync();
+        await AdvanceUntilAsync(next);
+        (await next).Answer(granted: 1, remaining: 5, lot: 2);
+
+        Assert.True((await queued).IsAcquired);
+    }
+
+    [Fact]
+    public async Task Who_queues_behind_others_waits_as_long_as_the_first_one_may()
+    {
+        Policy.QueueLimit = 5;
+        var queued = Enumerable.Range(0, 5).Select(_ => Limiter.AcquireAsync().AsTask()).ToList();
+        var call = await Link.NextAsync();
+        for (var lot = 1; lot <= queued.Count; lot++)
+        {
+            call.Answer(granted: lot == 1 ? 0 : 1, remaining: 0, endsIn: 1, lot, isShort: true);
+            var next = Link.NextAsync();
+            await AdvanceUntilAsync(next);
+            call = await next;
+        }
+
+        call.Answer(granted: 1, remaining: 0, endsIn: 1, lot: 6);
+
+        Assert.All(await Task.WhenAll(queued).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System), lease => Assert.True(lease.IsAcquired));
+    }
+
+    [Fact]
+    public async Task Nobody_queues_for_permits_that_come_back_too_late()
+    {
+        Policy.QueueLimit = 1;
+        var queued = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Refuse(retryIn: (int)Options.QueueTime.TotalSeconds + 1);
+
+        Assert.False((await queued).IsAcquired);
+    }
+
+    [Fact]
+    public async Task A_queued_request_that_is_refused_again_and_again_is_refused_in_the_end()
+    {
+        Policy.QueueLimit = 1;
+        var queued = Limiter.AcquireAsync().AsTask();
+        for (var waited = 0; waited < Options.QueueTime.TotalSeconds; waited += 4)
+        {
+            var next = Link.NextAsync();
+            await AdvanceUntilAsync(next);
+            (await next).Refuse(retryIn: 4);
+        }
+
+        Assert.False((await queued.WaitAsync(TimeSpan.FromSeconds(10))).IsAcquired);
+    }
+
+    [Fact]
+    public async Task While_the_bucket_has_yet_to_hear_of_a_changed_policy_it_is_asked_at_intervals()
+    {
+        Policy.QueueLimit = 1;
+        _ = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Answer(granted: 0, remaining: 0, endsIn: 5, version: 1, isShort: true);
+
+        var next = Link.NextAsync();
+        await Assert.ThrowsAsync<TimeoutException>(() => next.WaitAsync(TimeSpan.FromMilliseconds(200), TimeProvider.System));
+        await AdvanceUntilAsync(next);
+        Assert.Equal(2, Link.Calls);
+    }
+}
