@@ -1,0 +1,35 @@
+using Marketplace.WebFrontend.Hosting;
+using Marketplace.WebFrontend.Realtime;
+using Microsoft.Extensions.Time.Testing;
+
+namespace WebFrontend.Tests.Realtime;
+
+public sealed class OrderedLanesTests
+{
+    private readonly FakeTimeProvider _clock = new();
+
+    [Fact]
+    public async Task A_call_that_is_lost_with_a_silo_holds_up_its_lane_for_seconds_and_not_until_the_call_itself_times_out()
+    {
+        var calls = new List<IReadOnlyList<int>>();
+        var lanes = new OrderedLanes<int, int>(
+            (_, items) =>
+            {
+                calls.Add(items);
+                return calls.Count == 1 ? new TaskCompletionSource<IReadOnlyList<int>>().Task : Task.FromResult(items);
+            },
+            ClusterTrouble.IsTransient,
+            _clock);
+
+        var first = lanes.SendAsync("room", () => 1);
+        var second = lanes.SendAsync("room", () => 2);
+        for (var passed = 0; passed < 40 && !second.IsCompleted; passed++)
+        {
+            _clock.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System);
+        }
+
+        Assert.Equal([[1], [1], [2]], calls);
+        Assert.Equal((1, 2), (await first, await second));
+    }
+}
