@@ -18,7 +18,10 @@ public interface IAccountsGrain : IGrainWithIntegerKey
     [Alias("verify-email")]
     ValueTask<bool> VerifyEmail(Secret token);
 
-    /// <summary>Starts a session. An address that isn't registered takes as long as a wrong password.</summary>
+    /// <summary>
+    /// Starts a session. An address that isn't registered takes as long as a wrong password, and so does the right password
+    /// of one that isn't verified: it is the word of whoever registered the address last, to whom nothing may be told.
+    /// </summary>
     [Alias("login")]
     ValueTask<LoginResult> Login(string email, Secret password);
 
@@ -53,11 +56,10 @@ public enum LoginOutcome
 {
     Success = 0,
 
-    /// <summary>No such account, or not its password.</summary>
+    /// <summary>No such verified account, or not its password.</summary>
     InvalidCredentials = 1,
 
-    /// <summary>The right password of an account whose address isn't verified yet.</summary>
-    EmailUnverified = 2,
+    // 2 was used.
 }
 
 /// <summary>What a client holds of a session.</summary>

@@ -21,11 +21,15 @@ public static class UserLimits
     /// <summary>20 registrations / h / address: each sends a mail to somebody.</summary>
     public const string Register = "register";
 
+    /// <summary>10 registrations / h / e-mail address, whoever registers it.</summary>
+    public const string RegisterAccount = "register-account";
+
     /// <summary>Adds them to a silo or a frontend.</summary>
     public static IServiceCollection AddUserLimits(this IServiceCollection services) => services
         .AddLimitPolicy(EmailCheck, limit: 20, TimeSpan.FromMinutes(1))
         .AddLimitPolicy(EmailCheckAccount, limit: 20, TimeSpan.FromMinutes(1))
         .AddLimitPolicy(Login, limit: 20, TimeSpan.FromMinutes(15))
         .AddLimitPolicy(LoginAccount, limit: 10, TimeSpan.FromMinutes(15))
-        .AddLimitPolicy(Register, limit: 20, TimeSpan.FromHours(1));
+        .AddLimitPolicy(Register, limit: 20, TimeSpan.FromHours(1))
+        .AddLimitPolicy(RegisterAccount, limit: 10, TimeSpan.FromHours(1));
 }

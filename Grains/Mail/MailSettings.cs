@@ -56,9 +56,9 @@ public sealed class MailSettings : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    [Description("Attempts at a mail before it is parked in mail_outbox for the operator to look at.")]
+    [Description("Attempts at a mail before it is parked in mail_outbox for the operator to look at; 24 take 27 hours.")]
     [Range(1, 100)]
-    public int MaxAttempts { get; set; } = 12;
+    public int MaxAttempts { get; set; } = 24;
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

@@ -34,9 +34,20 @@ internal sealed class Outbox(TimeProvider clock)
             Guid.CreateVersion7(now), mail.UserId, mail.Recipient, mail.Subject, mail.Body, now);
     }
 
-    /// <summary>Forgets what hasn't been sent to a user, but for a mail that is being sent right now.</summary>
+    /// <summary>Forgets what hasn't been sent to a user; a mail that is being sent right now goes when that has ended.</summary>
     public static Task RemoveOfUserAsync(NpgsqlConnection connection, Guid userId) => connection.ExecuteAsync(
         "DELETE FROM mail_outbox WHERE id IN (SELECT id FROM mail_outbox WHERE user_id = $1 FOR UPDATE SKIP LOCKED)", userId);
+
+    /// <summary>Forgets what is about users who are gone.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="mailId">Only this mail, which the caller holds; null for all that nobody holds.</param>
+    public static Task RemoveOfNobodyAsync(NpgsqlConnection connection, Guid? mailId = null) => connection.ExecuteAsync(
+        """
+        DELETE FROM mail_outbox WHERE id IN (
+          SELECT id FROM mail_outbox m WHERE user_id IS NOT NULL AND ($1::uuid IS NULL OR id = $1)
+            AND NOT EXISTS (SELECT FROM users u WHERE u.id = m.user_id) FOR UPDATE SKIP LOCKED)
+        """,
+        mailId);
 
     /// <summary>Tells this silo's worker that a mail was committed; the others look by themselves every second.</summary>
     public void WakeUp() => _wakeUps.Writer.TryWrite(true);

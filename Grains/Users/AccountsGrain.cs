@@ -15,7 +15,7 @@ internal sealed class AccountsGrain(
     NpgsqlDataSource dataSource, PasswordHashing passwords, IOptions<UsersSettings> settings, TimeProvider clock)
     : Grain, IAccountsGrain
 {
-    /// <summary>Each attempt is lost only to a registration or deletion of the same address at the same moment.</summary>
+    /// <summary>Each attempt is lost only to a change of the same account at the same moment.</summary>
     private const int MaxAttempts = 5;
 
     /// <summary>Longer than a registration's statements normally take.</summary>
@@ -60,11 +60,24 @@ internal sealed class AccountsGrain(
 
     public async ValueTask<LoginResult> Login(string email, Secret password)
     {
-        var owner = await FindByEmailAsync(Parse(email));
-        var check = await passwords.CheckAsync(owner?.PasswordHash, password);
-        return owner is { } user && check.IsRight
-            ? await UserOf(user.Id).StartSession(new(user.PasswordHash), check.BetterHash is { } better ? new(better) : null)
-            : new(LoginOutcome.InvalidCredentials);
+        var address = Parse(email);
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            var owner = await FindByEmailAsync(address);
+            var check = await passwords.CheckAsync(owner?.PasswordHash, password);
+            if (owner is not { IsVerified: true } user || !check.IsRight)
+            {
+                return new(LoginOutcome.InvalidCredentials);
+            }
+
+            var better = check.BetterHash is { } hash ? new Secret(hash) : (Secret?)null;
+            if (await UserOf(user.Id).StartSession(new(user.PasswordHash), better) is { } result)
+            {
+                return result;
+            }
+        }
+
+        throw new UnavailableException("The account was changed at every attempt to log in.");
     }
 
     public async ValueTask<SessionTokens?> Refresh(Secret refreshToken)
@@ -97,10 +110,10 @@ internal sealed class AccountsGrain(
             return EmailStatus.Undisclosed;
         }
 
-        return await FindByEmailAsync(Parse(email)) is null ? EmailStatus.Available : EmailStatus.Registered;
+        return await FindByEmailAsync(Parse(email)) is { IsVerified: true } ? EmailStatus.Registered : EmailStatus.Available;
     }
 
-    private async Task<(Guid Id, string PasswordHash)?> FindByEmailAsync(EmailAddress email)
+    private async Task<AccountOwner?> FindByEmailAsync(EmailAddress email)
     {
         await using var connection = await dataSource.OpenConnectionAsync();
         return await UserStore.FindByEmailAsync(connection, email);

@@ -21,11 +21,11 @@ internal interface IUserAccountGrain : IGrainWithGuidKey
     [Alias("verify")]
     ValueTask<bool> Verify(byte[] tokenHash);
 
-    /// <summary>Starts a session for somebody who knew the password.</summary>
-    /// <param name="checkedHash">The hash that the password was compared with; no session if it is no longer the user's.</param>
+    /// <summary>Starts a session for somebody who knew the password; null if that is to be looked at once more.</summary>
+    /// <param name="checkedHash">The hash that the password was compared with; null is returned if it is no longer the user's.</param>
     /// <param name="betterHash">Replaces it, if given.</param>
     [Alias("start-session")]
-    ValueTask<LoginResult> StartSession(Secret checkedHash, Secret? betterHash);
+    ValueTask<LoginResult?> StartSession(Secret checkedHash, Secret? betterHash);
 
     /// <summary>As <see cref="IAccountsGrain.Refresh"/>.</summary>
     [Alias("refresh")]

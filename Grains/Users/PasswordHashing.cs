@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
 using Marketplace.Trouble;
 using Marketplace.Users;
 using Microsoft.AspNetCore.Identity;
@@ -19,6 +22,7 @@ internal sealed class PasswordHashing : IDisposable
     private static readonly object NoUser = new(); // the hasher passes it through and ignores it
     private readonly PasswordHasher<object> _hasher;
     private readonly SemaphoreSlim _cores = new(Environment.ProcessorCount);
+    private readonly int _rounds;
     private readonly int _maxPending;
     private readonly TimeSpan _maxWait;
     private readonly string _nobodysHash;
@@ -26,7 +30,8 @@ internal sealed class PasswordHashing : IDisposable
 
     public PasswordHashing(IOptions<UsersSettings> settings)
     {
-        _hasher = new(Options.Create(new PasswordHasherOptions { IterationCount = settings.Value.PasswordIterations }));
+        _rounds = settings.Value.PasswordIterations;
+        _hasher = new(Options.Create(new PasswordHasherOptions { IterationCount = _rounds }));
         _maxPending = Environment.ProcessorCount + settings.Value.MaxWaitingPasswords;
         _maxWait = settings.Value.MaxPasswordWait;
         _nobodysHash = _hasher.HashPassword(NoUser, Guid.NewGuid().ToString());
@@ -43,8 +48,31 @@ internal sealed class PasswordHashing : IDisposable
             _ when hash is null => default,
             PasswordVerificationResult.Success => new PasswordCheck(true, null),
             PasswordVerificationResult.SuccessRehashNeeded => new(true, _hasher.HashPassword(NoUser, password.Value)),
-            _ => default,
+            _ => NoAfterAllRounds(hash, password),
         });
+
+    /// <summary>
+    /// The rounds that a hash of <see cref="PasswordHasher{TUser}"/> lacks to those that an unknown address costs now; without
+    /// them a wrong password would tell by its time who has an older hash, and so an account.
+    /// </summary>
+    internal int RoundsMissing(string hash)
+    {
+        // 0x01, then in four bytes each, the highest first: the function, its rounds, the length of the salt.
+        Span<byte> header = stackalloc byte[9];
+        return Convert.TryFromBase64Chars(hash.AsSpan(0, Math.Min(12, hash.Length)), header, out var length) && length == header.Length
+            ? Math.Max(0, _rounds - BinaryPrimitives.ReadInt32BigEndian(header[5..]))
+            : _rounds;
+    }
+
+    private PasswordCheck NoAfterAllRounds(string hash, Secret password)
+    {
+        if (RoundsMissing(hash) is > 0 and var rounds)
+        {
+            Rfc2898DeriveBytes.Pbkdf2(password.Value, Encoding.UTF8.GetBytes(hash), rounds, HashAlgorithmName.SHA512, outputLength: 32);
+        }
+
+        return default;
+    }
 
     public void Dispose() => _cores.Dispose();
 

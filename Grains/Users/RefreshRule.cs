@@ -2,7 +2,7 @@ namespace Marketplace.Grains.Users;
 
 internal enum RefreshDecision
 {
-    /// <summary>The first use: the token is spent, a new one takes its place.</summary>
+    /// <summary>The token is spent, a new one takes its place.</summary>
     Rotate,
 
     /// <summary>The client repeats itself because it lost the answer: it gets a token of its own again.</summary>
@@ -16,18 +16,20 @@ internal enum RefreshDecision
 }
 
 /// <summary>
-/// Rotation with reuse detection (RFC 9700, 4.14.2): a refresh token is used once. The grace is short and counts from the
-/// first use, so a thief must be quicker than that to stay unnoticed.
+/// Rotation with reuse detection (RFC 9700, 4.14.2): a refresh token is used once. Within a short grace a second use is taken for
+/// a client that lost the answer, which is belied as soon as somebody uses what was in that answer. So a thief who is quick
+/// enough for the grace still goes unnoticed only until the second of the two refreshes: of the tokens that replace one, one is
+/// ever used.
 /// </summary>
 internal static class RefreshRule
 {
-    /// <param name="usedAt">When the token was first used, if it was.</param>
-    /// <param name="familyExpiresAt">When the session ends, however often it is refreshed.</param>
+    /// <param name="token">The token that is used now.</param>
     /// <param name="now">The time of this use.</param>
     /// <param name="grace">How long after the first use a second one is taken for a repetition.</param>
-    public static RefreshDecision Decide(DateTimeOffset? usedAt, DateTimeOffset familyExpiresAt, DateTimeOffset now, TimeSpan grace) =>
-        now >= familyExpiresAt ? RefreshDecision.Expired
-        : usedAt is null ? RefreshDecision.Rotate
-        : now - usedAt < grace ? RefreshDecision.RotateAgain
+    public static RefreshDecision Decide(StoredRefreshToken token, DateTimeOffset now, TimeSpan grace) =>
+        now >= token.FamilyExpiresAt ? RefreshDecision.Expired
+        : token.IsRivalUsed ? RefreshDecision.EndFamily
+        : token.UsedFor is not { } age ? RefreshDecision.Rotate
+        : age < grace && !token.IsReplacementUsed ? RefreshDecision.RotateAgain
         : RefreshDecision.EndFamily;
 }

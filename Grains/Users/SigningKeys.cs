@@ -25,7 +25,7 @@ internal sealed partial class SigningKeys(
     private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
     private readonly SemaphoreSlim _loading = new(1);
     private volatile IReadOnlyList<SigningKey> _keys = [];
-    private DateTimeOffset _loadedAt = DateTimeOffset.MinValue;
+    private long? _loadedAt; // of the clock's monotonic time: the wall's may be set back, and nothing would be loaded until it caught up
     private long _failures;
 
     /// <summary>The key that signs now.</summary>
@@ -33,7 +33,7 @@ internal sealed partial class SigningKeys(
     public async ValueTask<SigningKey> GetCurrentAsync()
     {
         var now = clock.GetUtcNow();
-        if (now - _loadedAt > MaxAge || FindCurrent(now) is null)
+        if (_loadedAt is not { } loadedAt || clock.GetElapsedTime(loadedAt) > MaxAge || FindCurrent(now) is null)
         {
             await LoadAsync(now);
         }
@@ -58,11 +58,12 @@ internal sealed partial class SigningKeys(
 
     private async Task LoadAsync(DateTimeOffset now)
     {
+        var askedAt = clock.GetTimestamp();
         var failures = Interlocked.Read(ref _failures);
         await _loading.WaitAsync();
         try
         {
-            if (_loadedAt >= now || failures != Interlocked.Read(ref _failures))
+            if (_loadedAt >= askedAt || failures != Interlocked.Read(ref _failures))
             {
                 return; // another call loaded while this one waited, or found that it can't be done, which may take it long
             }
@@ -74,7 +75,7 @@ internal sealed partial class SigningKeys(
             }
 
             _keys = keys;
-            _loadedAt = now;
+            _loadedAt = askedAt;
         }
         catch (NpgsqlException error)
         {

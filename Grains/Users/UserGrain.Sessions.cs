@@ -6,21 +6,21 @@ namespace Marketplace.Grains.Users;
 /// <summary>A user's sessions: families of refresh tokens, in PostgreSQL only, since they are used every ten minutes at most.</summary>
 internal sealed partial class UserGrain
 {
-    public async ValueTask<LoginResult> StartSession(Secret checkedHash, Secret? betterHash)
+    public async ValueTask<LoginResult?> StartSession(Secret checkedHash, Secret? betterHash)
     {
         if (_user is { } held && held.PasswordHash != checkedHash.Value)
         {
             Forget(); // the caller has seen the row later than this activation
         }
 
-        if (await LoadAsync() is not { } user || user.PasswordHash != checkedHash.Value)
+        if (await LoadAsync() is not { IsVerified: true } user)
         {
             return new(LoginOutcome.InvalidCredentials);
         }
 
-        if (!user.IsVerified)
+        if (user.PasswordHash != checkedHash.Value)
         {
-            return new(LoginOutcome.EmailUnverified);
+            return null; // another password, or the same one hashed anew by a login at the same moment
         }
 
         var now = clock.GetUtcNow();
@@ -53,13 +53,13 @@ internal sealed partial class UserGrain
         var key = await accessTokens.KeyAsync();
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        if (await SessionStore.FindAndLockAsync(connection, user.Id, tokenHash) is not { } stored)
+        if (await SessionStore.LockAndFindAsync(connection, user.Id, tokenHash) is not { } stored)
         {
             return null;
         }
 
-        var now = clock.GetUtcNow(); // after what may have been waited for: the grace begins when the client may have the answer
-        switch (RefreshRule.Decide(stored.UsedAt, stored.FamilyExpiresAt, now, settings.Value.RefreshGrace))
+        var now = clock.GetUtcNow();
+        switch (RefreshRule.Decide(stored, now, settings.Value.RefreshGrace))
         {
             case RefreshDecision.EndFamily:
                 await SessionStore.EndAsync(connection, stored.FamilyId);
@@ -72,8 +72,8 @@ internal sealed partial class UserGrain
 
         // Signed before the commit: if that fails, the token the client has is still good.
         var tokens = Issue(key, user, stored.FamilyId, OpaqueToken.Create(), stored.FamilyExpiresAt - now);
-        await SessionStore.UseTokenAsync(connection, tokenHash, now);
-        await SessionStore.AddTokenAsync(connection, stored.FamilyId, tokens.RefreshHash, now);
+        await SessionStore.UseTokenAsync(connection, tokenHash);
+        await SessionStore.AddTokenAsync(connection, stored.FamilyId, tokens.RefreshHash, now, replaces: tokenHash);
         await transaction.CommitAsync();
         return tokens.Tokens;
     }

@@ -16,6 +16,7 @@ namespace Marketplace.Grains.Users;
 /// Each link carries the password that was given with it, and opening it makes exactly that one the account's. A stranger
 /// thus can neither block an address (the owner's own link still works, whoever registered before or after) nor wait in it
 /// with a password of his own (that one takes effect only if the owner opens the stranger's link, and voids all the others).
+/// Nor is he told that it is free: a login with the password that he gave it is answered as any wrong one.
 /// </para>
 /// </summary>
 [GrainType("users.user")]
@@ -123,8 +124,8 @@ internal sealed partial class UserGrain(
         }
         else
         {
-            // The newest password is the one that a login calls unverified; which one counts is decided by the links. The
-            // creation time is that of the last registration, so that the sweep leaves a living one alone.
+            // The row shows the newest registration; which one counts is decided by the links. The creation time is that of
+            // the last registration, so that the sweep leaves a living one alone.
             var now = clock.GetUtcNow();
             Forget();
             user = user with

@@ -7,6 +7,9 @@ namespace Marketplace.Grains.Users;
 /// <summary>A link that was mailed, with the registration it stands for.</summary>
 internal sealed record Verification(string PasswordHash, string DisplayName, string TimeZone, DateTimeOffset ExpiresAt, DateTimeOffset? UsedAt);
 
+/// <summary>Whose address it is, and what a login compares.</summary>
+internal sealed record AccountOwner(Guid Id, string PasswordHash, bool IsVerified);
+
 /// <summary>
 /// The statements over <c>users</c> and <c>email_verifications</c>. Those that change a user name the version that they
 /// read, and say whether it was still the current one.
@@ -14,10 +17,11 @@ internal sealed record Verification(string PasswordHash, string DisplayName, str
 internal static class UserStore
 {
     /// <summary>
-    /// Links that count at one time for one account. One more takes the oldest's place, so that a stranger who registers an
-    /// address over and over neither fills the table nor takes the owner's link away at once.
+    /// Links that count at one time for one account; one more takes the oldest's place. More than the limit on registrations
+    /// of one address (<see cref="UserLimits.RegisterAccount"/>) lets through while a link lasts, so that strangers who register
+    /// an address over and over don't push its owner's link out.
     /// </summary>
-    public const int MaxVerifications = 10;
+    public const int MaxVerifications = 250;
 
     public static async Task<UserState?> FindAsync(NpgsqlConnection connection, Guid id)
     {
@@ -40,11 +44,12 @@ internal static class UserStore
     }
 
     /// <summary>Whose address it is, with what a login compares.</summary>
-    public static async Task<(Guid Id, string PasswordHash)?> FindByEmailAsync(NpgsqlConnection connection, EmailAddress email)
+    public static async Task<AccountOwner?> FindByEmailAsync(NpgsqlConnection connection, EmailAddress email)
     {
-        await using var command = connection.Command("SELECT id, password_hash FROM users WHERE email_folded = $1", email.Folded);
+        await using var command = connection.Command(
+            "SELECT id, password_hash, verified_at IS NOT NULL FROM users WHERE email_folded = $1", email.Folded);
         await using var reader = await command.ExecuteReaderAsync();
-        return await reader.ReadAsync() ? (reader.GetGuid(0), reader.GetString(1)) : null;
+        return await reader.ReadAsync() ? new(reader.GetGuid(0), reader.GetString(1), reader.GetBoolean(2)) : null;
     }
 
     /// <summary>False when the address is taken: an insert that races another waits for it and then finds out.</summary>

@@ -1,3 +1,4 @@
+using Marketplace.Grains.Mail;
 using Marketplace.Grains.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,7 +24,7 @@ internal sealed partial class UsersSweeper(
         {
             try
             {
-                await SweepAsync(clock.GetUtcNow());
+                await SweepAsync();
             }
             catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
@@ -33,17 +34,22 @@ internal sealed partial class UsersSweeper(
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private async Task SweepAsync(DateTimeOffset now)
+    private async Task SweepAsync()
     {
         await using var connection = await dataSource.OpenConnectionAsync();
 
-        // Each registration renews the account's time, so an account this old has no link that still works.
+        // By PostgreSQL's time: a silo whose clock is wrong must not delete what still lives, for everybody and for good.
         await connection.ExecuteAsync(
-            "DELETE FROM users WHERE verified_at IS NULL AND created_at < $1", now - settings.Value.VerificationLifetime);
-        await connection.ExecuteAsync("DELETE FROM email_verifications WHERE expires_at < $1", now);
-        await connection.ExecuteAsync("DELETE FROM session_families WHERE expires_at < $1", now);
-        await connection.ExecuteAsync("DELETE FROM signing_keys WHERE verifies_until < $1", now);
-        await connection.ExecuteAsync("DELETE FROM mail_outbox WHERE parked_at < $1", now - KeepParkedMail);
+            """
+            DELETE FROM users u WHERE verified_at IS NULL AND created_at < now() - $1
+              AND NOT EXISTS (SELECT FROM email_verifications v WHERE v.user_id = u.id AND v.expires_at >= now())
+            """,
+            settings.Value.VerificationLifetime);
+        await connection.ExecuteAsync("DELETE FROM email_verifications WHERE expires_at < now()");
+        await connection.ExecuteAsync("DELETE FROM session_families WHERE expires_at < now()");
+        await connection.ExecuteAsync("DELETE FROM signing_keys WHERE verifies_until < now()");
+        await connection.ExecuteAsync("DELETE FROM mail_outbox WHERE parked_at < now() - $1", KeepParkedMail);
+        await Outbox.RemoveOfNobodyAsync(connection);
     }
 
     [LoggerMessage(LogLevel.Warning, "The sweep of accounts failed and is tried again in an hour: {Reason}")]

@@ -46,13 +46,9 @@ internal sealed class ExceptionToProblem : IExceptionHandler
     {
         switch (exception)
         {
-            case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
-                await ProblemWriter.WriteAsync(
-                    httpContext, StatusCodes.Status413PayloadTooLarge, ProblemTypes.BodyTooLarge, "The request body is too large");
-                return true;
             case BadHttpRequestException bad:
                 await ProblemWriter.WriteAsync(
-                    httpContext, bad.StatusCode, ProblemTypes.Validation, "The request is not understood", Describe(bad));
+                    httpContext, bad.StatusCode, ProblemTypes.OfStatus(bad.StatusCode), TitleOf(bad.StatusCode), Describe(bad));
                 return true;
             case OperationCanceledException when httpContext.RequestAborted.IsCancellationRequested:
                 httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
@@ -62,7 +58,11 @@ internal sealed class ExceptionToProblem : IExceptionHandler
                 return true;
             case var _ when IsClusterTrouble(exception):
                 await ProblemWriter.WriteUnavailableAsync(
-                    httpContext, "Nothing was changed; please try again.", TryAgainIn);
+                    httpContext,
+                    HttpMethods.IsGet(httpContext.Request.Method) || HttpMethods.IsHead(httpContext.Request.Method)
+                        ? "Please try again in a moment."
+                        : "What was asked for may or may not have been done. Look, or ask for it again in a moment.",
+                    TryAgainIn);
                 return true;
             default:
                 return false;
@@ -72,6 +72,13 @@ internal sealed class ExceptionToProblem : IExceptionHandler
     /// <summary>No silo could be reached, it didn't answer in time, or its storage is away.</summary>
     private static bool IsClusterTrouble(Exception error) =>
         ClusterTrouble.IsTransient(error) || error is Npgsql.NpgsqlException { IsTransient: true };
+
+    private static string TitleOf(int status) => status switch
+    {
+        StatusCodes.Status408RequestTimeout => "The request came too slowly",
+        StatusCodes.Status413PayloadTooLarge => "The request body is too large",
+        _ => "The request is not understood",
+    };
 
     private static string Describe(BadHttpRequestException bad) => bad.InnerException switch
     {

@@ -13,7 +13,6 @@ internal static class ProblemTypes
     public const string Unavailable = "unavailable";
     public const string VersionMismatch = "version-mismatch";
     public const string PreconditionRequired = "precondition-required";
-    public const string EmailUnverified = "email-unverified";
     public const string Unauthorized = "unauthorized";
     public const string Forbidden = "forbidden";
     public const string InvalidCredentials = "invalid-credentials";
@@ -22,7 +21,7 @@ internal static class ProblemTypes
     public const string BodyTooLarge = "body-too-large";
 
     /// <summary>The types of statuses that the framework sets by itself.</summary>
-    private static readonly FrozenDictionary<int, string> OfStatus = new Dictionary<int, string>
+    private static readonly FrozenDictionary<int, string> ByStatus = new Dictionary<int, string>
     {
         [StatusCodes.Status400BadRequest] = Validation,
         [StatusCodes.Status401Unauthorized] = Unauthorized,
@@ -36,13 +35,16 @@ internal static class ProblemTypes
         [StatusCodes.Status503ServiceUnavailable] = Unavailable,
     }.ToFrozenDictionary();
 
+    /// <summary>The type of a status that the framework sets by itself.</summary>
+    public static string OfStatus(int status) => ByStatus.GetValueOrDefault(status, Validation);
+
     /// <summary>The stable URI of a type.</summary>
     public static string Uri(string type) => $"/problems/{type}";
 
     /// <summary>The URI for a problem that nobody gave a type of ours.</summary>
     public static string? UriOf(ProblemDetails problem) =>
         problem.Type?.StartsWith("/problems/", StringComparison.Ordinal) != true
-        && OfStatus.TryGetValue(problem.Status ?? 0, out var type) ? Uri(type) : problem.Type;
+        && ByStatus.TryGetValue(problem.Status ?? 0, out var type) ? Uri(type) : problem.Type;
 }
 
 /// <summary>Writes <c>application/problem+json</c>.</summary>

@@ -12,6 +12,9 @@ internal static class LiveEndpoints
         app.MapHub<LiveHub>("/hubs/live", options =>
         {
             options.AllowStatefulReconnects = true;
+
+            // A session that has ended gets no other token; until then the client comes back with a new one and misses nothing.
+            options.CloseOnAuthenticationExpiration = true;
             options.LongPolling.PollTimeout = PollTimeout;
         }).WithConnectionLimits();
         app.MapLiveOperations();

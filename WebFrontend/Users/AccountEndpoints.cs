@@ -24,8 +24,8 @@ internal static class AccountEndpoints
         return auth;
     }
 
-    private static async Task<Results<Accepted<RegisterAnswer>, ProblemHttpResult>> Register(
-        RegisterRequest request, IGrainFactory grains)
+    private static async Task<Results<Accepted<RegisterAnswer>, ProblemHttpResult, EmptyHttpResult>> Register(
+        RegisterRequest request, IGrainFactory grains, AccountPermits permits, HttpContext context)
     {
         var errors = new FieldErrors();
         var email = errors.Email("email", request.Email);
@@ -37,6 +37,13 @@ internal static class AccountEndpoints
         if (errors.Any)
         {
             return errors.ToProblem();
+        }
+
+        using var permit = await permits.TakeForRegistrationAsync(context, email);
+        if (!permit.IsAcquired)
+        {
+            await RefusalWriter.WriteAsync(context, permit);
+            return TypedResults.Empty;
         }
 
         await Accounts(grains).Register(new(email, password, displayName, timeZone));
@@ -89,21 +96,15 @@ internal static class AccountEndpoints
             throw;
         }
 
-        if (result.Outcome != LoginOutcome.InvalidCredentials)
+        if (result is not { Outcome: LoginOutcome.Success, Tokens: { } tokens })
         {
-            attempt.GiveBack();
+            return Unauthorized(
+                context.Response, ProblemTypes.InvalidCredentials, "No account has this address and password",
+                "If you have just registered, open the link in the mail first.");
         }
 
-        return result switch
-        {
-            { Outcome: LoginOutcome.Success, Tokens: { } tokens } => Tokens(context.Response, tokens),
-
-            // Told only to somebody with the right password, who knows of the account.
-            { Outcome: LoginOutcome.EmailUnverified } => TypedResults.Problem(
-                statusCode: StatusCodes.Status403Forbidden, type: ProblemTypes.Uri(ProblemTypes.EmailUnverified),
-                title: "The address is not verified yet", detail: "Open the link in the mail, or register again to get another."),
-            _ => Unauthorized(context.Response, ProblemTypes.InvalidCredentials, "No account has this address and password"),
-        };
+        attempt.GiveBack();
+        return Tokens(context.Response, tokens);
     }
 
     private static async Task<Results<Ok<TokensAnswer>, ProblemHttpResult>> Refresh(
@@ -169,9 +170,9 @@ internal static class AccountEndpoints
         return TypedResults.Ok(TokensAnswer.Of(tokens));
     }
 
-    private static ProblemHttpResult Unauthorized(HttpResponse response, string type, string title)
+    private static ProblemHttpResult Unauthorized(HttpResponse response, string type, string title, string? detail = null)
     {
         response.Headers.WWWAuthenticate = AccessTokenEvents.Scheme;
-        return TypedResults.Problem(statusCode: StatusCodes.Status401Unauthorized, type: ProblemTypes.Uri(type), title: title);
+        return TypedResults.Problem(detail, statusCode: StatusCodes.Status401Unauthorized, type: ProblemTypes.Uri(type), title: title);
     }
 }

@@ -17,6 +17,13 @@ internal sealed class AccountPermits(HttpLimiter limiter)
     public ValueTask<BucketLease> TakeForLoginAsync(HttpContext context, string email) =>
         limiter.TakeAsync(context, (UserLimits.Login, null), (UserLimits.LoginAccount, Hash(email)));
 
+    /// <summary>
+    /// Takes a permit to mail an address, whoever registers it: many clients must not fill a stranger's mailbox, nor put so
+    /// many links beside the owner's that his is dropped. Who spends them all holds up a registration, for as long as he goes on.
+    /// </summary>
+    public ValueTask<BucketLease> TakeForRegistrationAsync(HttpContext context, string email) =>
+        limiter.TakeAsync(context, (UserLimits.RegisterAccount, Hash(email)));
+
     /// <summary>Takes a permit to tell whether an account exists, whoever asks: many clients must not do what one may not.</summary>
     public ValueTask<BucketLease> TakeForDisclosureAsync(HttpContext context, string email) =>
         limiter.TakeAsync(context, (UserLimits.EmailCheckAccount, Hash(email)));

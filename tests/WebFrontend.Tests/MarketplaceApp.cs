@@ -73,6 +73,7 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
             ["Limits:Policies:login:Limit"] = "100000",
             ["Limits:Policies:login-account:Limit"] = "100000",
             ["Limits:Policies:register:Limit"] = "100000",
+            ["Limits:Policies:register-account:Limit"] = "100000",
         });
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Name, (string?)s.Value)));
         builder.AddMarketplaceSilo().AddMarketplaceFrontend();

@@ -43,6 +43,24 @@ public sealed class SigningKeysTests
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_back_stops_nobody_from_loading_keys()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var clock = new WallClock { Ahead = TimeSpan.FromHours(1) };
+        using var early = new SigningKeys(database, Options.Create(new UsersSettings()), clock, NullLogger<SigningKeys>.Instance);
+        var ahead = await early.GetCurrentAsync();
+
+        clock.Ahead = TimeSpan.Zero; // the key made above signs in an hour
+        clock.Advance(TimeSpan.FromSeconds(1));
+        using var other = new SigningKeys(database, Options.Create(new UsersSettings()), clock, NullLogger<SigningKeys>.Instance);
+        var current = await other.GetCurrentAsync();
+
+        Assert.NotEqual(ahead.Id, current.Id);
+        Assert.Equal(current.Id, (await early.GetCurrentAsync()).Id);
+        Assert.Contains(await early.GetPublicAsync(), key => key.Id == current.Id);
+    }
+
+    [Fact]
     public async Task Those_who_wait_while_PostgreSQL_is_away_share_one_attempt()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -61,5 +79,15 @@ public sealed class SigningKeysTests
         }
 
         Assert.False(listener.Pending());
+    }
+
+    /// <summary>A wall clock that can be set, beside the monotonic one that can't.</summary>
+    private sealed class WallClock : FakeTimeProvider
+    {
+        public TimeSpan Ahead { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
+
+        public override long GetTimestamp() => base.GetUtcNow().Ticks;
     }
 }

@@ -13,12 +13,16 @@ public sealed class UserRuleTests
     [Fact]
     public void A_refresh_token_rotates_once_and_is_answered_again_only_within_the_grace()
     {
-        var end = Now.AddDays(1);
-        Assert.Equal(RefreshDecision.Rotate, RefreshRule.Decide(null, end, Now, Grace));
-        Assert.Equal(RefreshDecision.RotateAgain, RefreshRule.Decide(Now, end, Now.AddSeconds(9.9), Grace));
-        Assert.Equal(RefreshDecision.EndFamily, RefreshRule.Decide(Now, end, Now.AddSeconds(10), Grace));
-        Assert.Equal(RefreshDecision.EndFamily, RefreshRule.Decide(Now, end, Now, TimeSpan.Zero));
-        Assert.Equal(RefreshDecision.Expired, RefreshRule.Decide(null, Now, Now, Grace));
+        var fresh = new StoredRefreshToken(Guid.NewGuid(), FamilyExpiresAt: Now.AddDays(1));
+        Assert.Equal(RefreshDecision.Rotate, Decide(fresh));
+        Assert.Equal(RefreshDecision.RotateAgain, Decide(fresh with { UsedFor = TimeSpan.FromSeconds(9.9) }));
+        Assert.Equal(RefreshDecision.EndFamily, Decide(fresh with { UsedFor = TimeSpan.FromSeconds(10) }));
+        Assert.Equal(RefreshDecision.EndFamily, RefreshRule.Decide(fresh with { UsedFor = TimeSpan.Zero }, Now, grace: TimeSpan.Zero));
+        Assert.Equal(RefreshDecision.EndFamily, Decide(fresh with { UsedFor = TimeSpan.Zero, IsReplacementUsed = true }));
+        Assert.Equal(RefreshDecision.EndFamily, Decide(fresh with { IsRivalUsed = true }));
+        Assert.Equal(RefreshDecision.Expired, Decide(fresh with { FamilyExpiresAt = Now }));
+
+        static RefreshDecision Decide(StoredRefreshToken token) => RefreshRule.Decide(token, Now, Grace);
     }
 
     [Fact]
@@ -114,6 +118,9 @@ public sealed class UserRuleTests
         var check = await after.CheckAsync(hash, password);
         Assert.True(check.IsRight);
         Assert.Equal(new PasswordCheck(true, null), await after.CheckAsync(check.BetterHash, password));
+
+        // A wrong password takes as long as for nobody's hash, which has as many rounds as new ones.
+        Assert.Equal((1000, 0, 0), (after.RoundsMissing(hash), after.RoundsMissing(check.BetterHash!), before.RoundsMissing(check.BetterHash!)));
     }
 
     [Fact]
@@ -129,12 +136,17 @@ public sealed class UserRuleTests
     }
 
     [Fact]
-    public void A_mail_waits_longer_after_each_attempt_and_is_given_up_after_the_last()
+    public void A_mail_waits_longer_after_each_attempt_and_is_given_up_after_the_last_a_day_later()
     {
         Assert.Equal(TimeSpan.FromSeconds(5), OutboxRetry.After(1, 12));
         Assert.Equal(TimeSpan.FromSeconds(10), OutboxRetry.After(2, 12));
         Assert.Equal(OutboxRetry.Longest, OutboxRetry.After(99, 100));
         Assert.Null(OutboxRetry.After(12, 12));
+
+        // A server may be away for as long as the link in a mail is good.
+        var attempts = new MailSettings().MaxAttempts;
+        var all = Enumerable.Range(1, attempts - 1).Sum(attempt => OutboxRetry.After(attempt, attempts)!.Value.TotalHours);
+        Assert.InRange(all, new UsersSettings().VerificationLifetime.TotalHours, 48);
     }
 
     [Fact]

@@ -31,6 +31,18 @@ public sealed class ProblemResponsesTests
         Assert.Equal(expected == HttpStatusCode.ServiceUnavailable, answer.Headers.RetryAfter is not null);
     }
 
+    [Fact]
+    public async Task Nobody_is_told_that_nothing_was_done_when_that_is_not_known()
+    {
+        await using var app = await StartAsync(typeof(TimeoutException)); // the answer may be what was lost
+        using var client = new HttpClient { BaseAddress = new(app.Urls.Single()) };
+
+        using var answer = await client.PostAsync("/", content: null);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Contains("may or may not have been done", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
     private static async Task<WebApplication> StartAsync(Type failure)
     {
         var builder = WebApplication.CreateBuilder();
@@ -39,7 +51,7 @@ public sealed class ProblemResponsesTests
         builder.Services.AddProblemResponses();
         var app = builder.Build();
         app.UseProblemResponses();
-        app.MapGet("/", string () => throw (Exception)Activator.CreateInstance(failure)!);
+        app.Map("/", string () => throw (Exception)Activator.CreateInstance(failure)!);
         await app.StartAsync();
         return app;
     }

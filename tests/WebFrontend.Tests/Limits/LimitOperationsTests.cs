@@ -51,7 +51,7 @@ public sealed class LimitOperationsTests : IAsyncLifetime
     public async Task A_policy_is_listed_changed_and_restored_and_each_step_has_a_version_of_its_own()
     {
         var list = (await _operator.GetFromJsonAsync<JsonObject>(Policies))!["policies"]!.AsArray();
-        Assert.Equal(["email-check", "email-check-account", "general", "login", "login-account", "register"], list.Select(policy => (string)policy!["name"]!));
+        Assert.Equal(["email-check", "email-check-account", "general", "login", "login-account", "register", "register-account"], list.Select(policy => (string)policy!["name"]!));
         Assert.All(list, policy => Assert.Equal(("configured", 0), ((string)policy!["source"]!, (int)policy["version"]!)));
 
         var (settings, etag) = await GetAsync("general");

@@ -62,6 +62,21 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
     }
 
     [Fact]
+    public async Task A_connection_lasts_no_longer_than_its_access_token()
+    {
+        await using var app = await MarketplaceApp.StartAsync(("Users:AccessTokenLifetime", "00:00:05"));
+        await using var live = await LiveClient.ConnectAsync(app, await app.RegisterAndLoginAsync("expires@example.com"));
+        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        live.Connection.Closed += _ =>
+        {
+            closed.TrySetResult();
+            return Task.CompletedTask;
+        };
+
+        await closed.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancellation);
+    }
+
+    [Fact]
     public async Task A_notification_reaches_its_user_on_all_devices_and_nobody_else()
     {
         var (user, other) = (await LoginAsync("notified@example.com"), await LoginAsync("not-notified@example.com"));

@@ -35,6 +35,23 @@ public sealed class SmtpTests
         await UntilAsync(async () => await app.CountAsync("mail_outbox", "parked_at IS NOT NULL AND attempts = 1") == 1);
     }
 
+    [Fact]
+    public async Task A_mail_that_was_being_sent_to_a_user_who_went_is_not_tried_again()
+    {
+        using var server = new TcpListener(IPAddress.Loopback, 0);
+        server.Start();
+        var port = ((IPEndPoint)server.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
+        await using var app = await MarketplaceApp.StartAsync(("Mail:SmtpHost", "127.0.0.1"), ("Mail:SmtpPort", port), ("Mail:SmtpTls", "None"));
+        await app.RegisterAsync("gone@example.com");
+        using (await server.AcceptTcpClientAsync(TestContext.Current.CancellationToken))
+        {
+            await using var delete = app.Database.CreateCommand("DELETE FROM users");
+            Assert.Equal(1, await delete.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+        } // which ends the attempt
+
+        await UntilAsync(async () => await app.CountAsync("mail_outbox") == 0);
+    }
+
     /// <summary>As much of a server as one mail needs; returns all that the client said.</summary>
     private static async Task<string> ReceiveAsync(TcpListener server)
     {

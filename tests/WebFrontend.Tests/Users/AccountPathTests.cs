@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
 
 namespace WebFrontend.Tests.Users;
 
@@ -14,7 +16,7 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
     {
         const string Email = "Whole.Path@Example.com";
         await _app.RegisterAsync(Email);
-        Assert.Equal("email-unverified", await ProblemOf(await Post("login", new { email = Email, password = MarketplaceApp.Password }), 403));
+        Assert.Equal("invalid-credentials", await ProblemOf(await Post("login", new { email = Email, password = MarketplaceApp.Password }), 401));
         await _app.VerifyAsync(await _app.TokenFromMailAsync(Email));
         var user = await _app.LoginAsync("  whole.path@EXAMPLE.com ");
         using var client = _app.ClientOf(user);
@@ -106,6 +108,7 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
         {
             ("register", email => new { email, password = "some other password" }),
             ("login", email => new { email, password = "neither's password" }),
+            ("login", email => new { email, password = "some other password" }), // which a stranger has just given to both
             ("email-check", email => new { email }),
         })
         {
@@ -124,12 +127,57 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
     public async Task The_email_check_discloses_only_when_the_operator_chose_so()
     {
         await using var app = await MarketplaceApp.StartAsync(("Users:DiscloseRegistered", "true"));
-        await app.RegisterAsync("there@example.com");
-        foreach (var (email, status) in new[] { ("There@example.com", "registered"), ("nobody@example.com", "available") })
+        await app.RegisterAndLoginAsync("there@example.com");
+        await app.RegisterAsync("claimed@example.com"); // by whom is not known before the link is opened
+        foreach (var (email, status) in new[]
+        {
+            ("There@example.com", "registered"), ("claimed@example.com", "available"), ("nobody@example.com", "available"),
+        })
         {
             using var answer = await app.Client.PostAsJsonAsync("/api/v1/auth/email-check", new { email });
             Assert.Equal(status, (string?)(await answer.Content.ReadFromJsonAsync<JsonObject>())!["status"]);
         }
+    }
+
+    [Fact]
+    public async Task Strangers_neither_fill_a_mailbox_nor_push_the_owners_link_out()
+    {
+        await using var app = await MarketplaceApp.StartAsync(("Limits:Policies:register-account:Limit", "12"));
+        await app.RegisterAndLoginAsync("member@example.com");
+        await app.RegisterAsync("newcomer@example.com");
+        var link = await app.TokenFromMailAsync("newcomer@example.com");
+        foreach (var email in new[] { "newcomer@example.com", "Member@example.com" })
+        {
+            for (var i = 0; i < 11; i++)
+            {
+                await app.RegisterAsync(email, "a stranger's password");
+            }
+
+            var refused = await app.Client.PostAsJsonAsync("/api/v1/auth/register", new { email, password = MarketplaceApp.Password });
+            Assert.NotNull(refused.Headers.RetryAfter);
+            Assert.Equal("rate-limited", await ProblemOf(refused, 429));
+        }
+
+        await app.RegisterAsync("another@example.com");
+        await app.VerifyAsync(link);
+    }
+
+    [Fact]
+    public async Task The_right_password_is_right_for_all_who_log_in_while_it_is_hashed_anew()
+    {
+        const string Email = "rehashed@example.com";
+        await _app.RegisterAndLoginAsync(Email);
+        var weak = new PasswordHasher<object>(Options.Create(new PasswordHasherOptions { IterationCount = 500 }))
+            .HashPassword(new(), MarketplaceApp.Password);
+        await using (var command = _app.Database.CreateCommand("UPDATE users SET password_hash = $1 WHERE email_folded = $2"))
+        {
+            command.Parameters.Add(new() { Value = weak });
+            command.Parameters.Add(new() { Value = Email });
+            await command.ExecuteNonQueryAsync();
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _app.LoginAsync(Email)));
+        Assert.Equal(0, await _app.CountAsync("users", $"password_hash = '{weak}'"));
     }
 
     private Task<HttpResponseMessage> Post(string path, object body) => _app.Client.PostAsJsonAsync($"/api/v1/auth/{path}", body);

@@ -98,6 +98,14 @@ public sealed class BadInputTests(UsersApp fixture) : IClassFixture<UsersApp>
         Assert.Equal("\"2\"", me.Headers.ETag?.Tag); // registered, then verified
     }
 
+    [Fact]
+    public async Task A_body_that_is_no_json_is_named_so()
+    {
+        using var body = new StringContent("email=a@example.com", Encoding.UTF8, "application/x-www-form-urlencoded");
+        using var answer = await _app.Client.PostAsync("/api/v1/auth/login", body);
+        Assert.Equal("unsupported-media-type", await UsersApp.ProblemTypeOf(answer, 415));
+    }
+
     private async Task<IReadOnlyList<string>> ErrorsOf(JsonObject body)
     {
         using var answer = await _app.Client.PostAsJsonAsync("/api/v1/auth/register", body);

@@ -20,6 +20,43 @@ public sealed class SessionTests(UsersApp fixture) : IClassFixture<UsersApp>
     }
 
     [Fact]
+    public async Task A_refresh_token_used_again_once_its_answer_was_used_ends_the_session()
+    {
+        var user = await _app.RegisterAndLoginAsync("replayed@example.com");
+        var first = await RefreshAsync(_app, user.RefreshToken);
+        var second = await RefreshAsync(_app, first!);
+        Assert.NotNull(second);
+        Assert.Null(await RefreshAsync(_app, user.RefreshToken)); // within the grace
+        Assert.Null(await RefreshAsync(_app, second));
+    }
+
+    [Fact]
+    public async Task Of_the_tokens_that_replace_one_only_one_is_ever_used()
+    {
+        var user = await _app.RegisterAndLoginAsync("rivals@example.com");
+        var one = await RefreshAsync(_app, user.RefreshToken);
+        var other = await RefreshAsync(_app, user.RefreshToken);
+        var living = await RefreshAsync(_app, one!);
+        Assert.NotNull(living);
+        Assert.Null(await RefreshAsync(_app, other!));
+        Assert.Null(await RefreshAsync(_app, living));
+    }
+
+    [Fact]
+    public async Task A_new_session_lives_whatever_time_the_others_were_started_at()
+    {
+        await using var app = await MarketplaceApp.StartAsync(("Users:MaxSessions", "1"));
+        await app.RegisterAndLoginAsync("future@example.com");
+        await using (var command = app.Database.CreateCommand("UPDATE session_families SET created_at = created_at + interval '1 h'"))
+        {
+            await command.ExecuteNonQueryAsync();
+        }
+
+        Assert.NotNull(await RefreshAsync(app, (await app.LoginAsync("future@example.com")).RefreshToken));
+        Assert.Equal(1, await app.CountAsync("session_families"));
+    }
+
+    [Fact]
     public async Task A_refresh_token_used_again_later_ends_its_session_and_no_other()
     {
         await using var app = await MarketplaceApp.StartAsync(("Users:RefreshGrace", "00:00:00"), ("Users:MaxSessions", "2"));
