@@ -54,6 +54,15 @@ internal sealed class LocalConnection(HubConnectionContext context, SlowReaders 
         _ = CatchUpAsync(write, pending);
     }
 
+    /// <inheritdoc/>
+    public Task WhenWrittenAsync()
+    {
+        lock (_gate)
+        {
+            return _pending?.Over ?? Task.CompletedTask;
+        }
+    }
+
     public void Abort() => context.Abort();
 
     private async Task CatchUpAsync(ValueTask write, PendingWrites pending)
@@ -73,6 +82,10 @@ internal sealed class LocalConnection(HubConnectionContext context, SlowReaders 
         catch (Exception error) when (error is not OutOfMemoryException)
         {
             context.Abort(); // whatever was not written is lost, so nothing may follow it
+        }
+        finally
+        {
+            pending.End();
         }
     }
 

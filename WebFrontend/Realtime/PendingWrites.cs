@@ -8,6 +8,10 @@ namespace Marketplace.WebFrontend.Realtime;
 internal sealed class PendingWrites
 {
     private readonly Queue<(SerializedHubMessage Message, int Bytes)> _queue = new();
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when nothing waits any more, or never will be written.</summary>
+    public Task Over => _over.Task;
 
     public int Count => _queue.Count;
 
@@ -33,6 +37,8 @@ internal sealed class PendingWrites
         Bytes -= next.Bytes;
         return true;
     }
+
+    public void End() => _over.TrySetResult();
 
     public void Clear()
     {

@@ -64,6 +64,8 @@ internal sealed class HistoryJoin(
     {
         while (from != to)
         {
+            // As fast as it reads: pages come faster than any socket takes them, and who is cut for that never gets through.
+            await connection.WhenWrittenAsync().WaitAsync(cancellationToken);
             var page = await read(from, cancellationToken);
             if (page.IsLost || page.End.Epoch != to.Epoch)
             {

@@ -11,6 +11,9 @@ internal interface IHistoryConnection
     /// <summary>Writes, in the order of the calls, without waiting.</summary>
     void Write(SerializedHubMessage message);
 
+    /// <summary>Completes when nothing that was written waits for its reader any more, or never will.</summary>
+    Task WhenWrittenAsync();
+
     /// <summary>Ends it; its client comes back.</summary>
     void Abort();
 }

@@ -44,6 +44,51 @@ public sealed class ClientsTests
         Assert.True(proxy.Cuts > 10, $"{proxy.Cuts} connections were cut");
     }
 
+    [Fact]
+    public async Task Who_gets_new_tokens_follows_on_when_one_has_ended()
+    {
+        await using var app = await MarketplaceApp.StartAsync(("Users:AccessTokenLifetime", "00:00:05"));
+        var user = await app.RegisterAndLoginAsync("lasts@example.com");
+        var tokens = 0;
+        await using var live = new LiveConnection(new()
+        {
+            Urls = [new(app.Client.BaseAddress!, "/hubs/live")],
+            AccessToken = async (_, _) =>
+            {
+                tokens++;
+                return (await app.LoginAsync(user.Email)).AccessToken;
+            },
+        });
+        using var limit = new CancellationTokenSource(Deadline, TimeProvider.System);
+        var lobby = live.Follow("room/lobby", LiveStamp.Beginning("room/lobby"));
+        var reading = ReadAsync(lobby, 20, limit.Token);
+        await live.StartAsync(limit.Token);
+
+        for (var i = 1; i <= 20; i++)
+        {
+            await lobby.SendAsync($"m{i}", cancellationToken: limit.Token);
+            await Task.Delay(TimeSpan.FromMilliseconds(600), TimeProvider.System, limit.Token);
+        }
+
+        Assert.Equal(Enumerable.Range(1, 20).Select(i => $"m{i}"), await reading);
+        Assert.True(tokens > 1, $"{tokens} token was asked for");
+    }
+
+    private static async Task<IReadOnlyList<string>> ReadAsync(LiveChannel channel, int count, CancellationToken cancellationToken)
+    {
+        var texts = new List<string>();
+        await foreach (var e in channel.WithCancellation(cancellationToken))
+        {
+            texts.Add(e is LiveChat chat ? chat.Message.Text : e.GetType().Name);
+            if (texts.Count == count)
+            {
+                break;
+            }
+        }
+
+        return texts;
+    }
+
     /// <summary>Cuts whenever it has heard some more: by progress and not by time, so that a slow machine gets anywhere.</summary>
     private static async Task<IReadOnlyList<string>> ReadAsync(LiveChannel channel, CuttingProxy proxy, CancellationToken cancellationToken)
     {

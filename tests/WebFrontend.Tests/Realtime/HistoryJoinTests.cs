@@ -44,17 +44,36 @@ public sealed class HistoryJoinTests
         await Assert.ThrowsAsync<InvalidOperationException>(() => following.WaitAsync(Soon));
     }
 
-    /// <summary>To a channel with one message, of which this frontend knows.</summary>
-    private static HistoryJoin Join(Action<Action> post, Func<HistoryPosition, HistoryMessage, SerializedHubMessage>? toHubMessage = null)
+    [Fact]
+    public async Task Who_missed_much_is_written_the_next_page_when_the_last_one_has_left()
+    {
+        var connection = new Connection();
+        var following = Join(action => action(), connection: connection, messages: 3).FollowAsync(new(1, 0), CancellationToken.None);
+
+        await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        Assert.Equal(1, connection.Written);
+
+        connection.Reads.SetResult();
+        Assert.Equal((new(1, 3), true), await following.WaitAsync(Soon));
+        Assert.Equal(3, connection.Written);
+    }
+
+    /// <summary>To a channel whose messages this frontend knows of, and which are read one by one.</summary>
+    private static HistoryJoin Join(
+        Action<Action> post,
+        Func<HistoryPosition, HistoryMessage, SerializedHubMessage>? toHubMessage = null,
+        Connection? connection = null,
+        int messages = 1)
     {
         var history = new LocalHistory();
-        history.Begin(new(1, 1));
+        history.Begin(new(1, messages));
         return new(
             "room",
             history,
-            new Connection(),
+            connection ?? new Connection(),
             post,
-            (_, _) => Task.FromResult(new HistoryPage(new(1, 1), [new(1, Guid.Empty, 1, Said)], IsLost: false)),
+            (after, _) => Task.FromResult(
+                new HistoryPage(new(1, messages), [new(after.Number + 1, Guid.Empty, after.Number + 1, Said)], IsLost: false)),
             toHubMessage ?? ((_, _) => new(new InvocationMessage("Said", []))));
     }
 
@@ -62,9 +81,14 @@ public sealed class HistoryJoinTests
     {
         public Dictionary<string, HistoryFollower>? Following { get; set; }
 
-        public void Write(SerializedHubMessage message)
-        {
-        }
+        /// <summary>Whether it reads what it is written.</summary>
+        public TaskCompletionSource Reads { get; init; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Written { get; private set; }
+
+        public void Write(SerializedHubMessage message) => Written++;
+
+        public Task WhenWrittenAsync() => Written == 0 ? Task.CompletedTask : Reads.Task;
 
         public void Abort()
         {

@@ -107,6 +107,25 @@ public sealed class LocalConnectionTests
         Assert.Equal((0, 0), (connection.Meters.Sum("queued"), connection.Meters.Sum("cut messages")));
     }
 
+    [Fact]
+    public async Task What_was_written_has_left_when_nothing_waits_for_the_reader_and_when_nothing_ever_will()
+    {
+        using var connection = new PipedConnection();
+        Write(connection, 0, 1);
+        Assert.True(connection.Local.WhenWrittenAsync().IsCompleted);
+
+        Write(connection, 1, InTransport + 30);
+        var written = connection.Local.WhenWrittenAsync();
+        Assert.False(written.IsCompleted);
+        await connection.ReadAllAsync();
+        await written.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
+
+        Write(connection, 0, InTransport + 30);
+        written = connection.Local.WhenWrittenAsync();
+        connection.Local.Context.Abort();
+        await written.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
+    }
+
     private static void Write(PipedConnection connection, int first, int count)
     {
         for (var i = first; i < first + count; i++)

@@ -155,5 +155,7 @@ internal sealed class ModelConnection(ModelHistoryClient client, ModelHistoryFro
         }
     }
 
+    public Task WhenWrittenAsync() => Task.CompletedTask;
+
     public void Abort() => _isAborted = true;
 }
