@@ -41,6 +41,7 @@ export class PendingSends {
         await this.#added.wait(signal);
         continue;
       }
+      signal.throwIfAborted(); // it may have ended since the signal that woke this
       try {
         const stamp = await abortable(link.sendChat(pending.id, pending.text), signal);
         this.#remove(pending);

@@ -19,7 +19,10 @@ export function backOff({ retryFirst, retryMax, random }, failures, retryAfter =
 export function abortable(promise, signal) {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
+    if (signal.aborted) {
+      promise.catch(() => {}); // nobody waits for it any more
+      return abort();
+    }
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });

@@ -283,3 +283,20 @@ test("Broadcasts come as they are, and stopping ends everything", within, async 
   assert.deepEqual(await read(channel, 1), []);
   assert.equal(live.status.state, "closed");
 });
+
+test("Sending and stopping at once leaves no rejection that nobody handles, and sends nothing any more", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const unhandled = [];
+  const note = error => unhandled.push(error);
+  process.on("unhandledRejection", note);
+  t.after(() => process.off("unhandledRejection", note));
+  const live = connect();
+  const lobby = live.follow(room);
+  await live.start();
+  await lobby.send("first");
+  lobby.send("bye").catch(() => {});
+  await live.stop();
+  await sleep(50);
+  assert.deepEqual(unhandled, []);
+  assert.equal(hub.calls.filter(it => it.method === "SendChat").length, 1);
+});
