@@ -94,6 +94,7 @@ export class LiveChannel {
           await this.#wake.wait(signal);
           continue;
         }
+        signal.throwIfAborted(); // left since it was woken, it would be entered again behind LeaveRoom
         this.#wake.reset();
         const after = this.#cursor.ask();
         try {

@@ -300,3 +300,25 @@ test("Sending and stopping at once leaves no rejection that nobody handles, and 
   assert.deepEqual(unhandled, []);
   assert.equal(hub.calls.filter(it => it.method === "SendChat").length, 1);
 });
+
+test("A room that is left just when more of it would be asked for isn't entered again", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect({ queueMax: 10 });
+  const left = live.follow("room/a", beginning("room/a"));
+  let isThere = false;
+  live.addEventListener("broadcast", () => { isThere = true; });
+  await live.start();
+  await until(() => hub.calls.length === 1);
+  for (const text of texts(1, 12)) hub.say("room/a", text);
+  hub.broadcast("Broadcast", [{ text: "all twelve are there, and the queue had no room for two" }]);
+  await until(() => isThere);
+  let entered;
+  for await (const { message } of left) {
+    if (message.text !== "6") continue; // asking for it freed half of the queue, which woke who asks the server for more
+    left.leave();
+    entered = live.follow("room/b");
+  }
+  await entered.send("here");
+  const asked = hub.calls.map(({ method, args }) => method === "Resume" ? args[0][0].channel : method);
+  assert.deepEqual(asked, ["room/a", "LeaveRoom", "room/b", "SendChat"]);
+});
