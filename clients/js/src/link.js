@@ -99,11 +99,20 @@ export class Link {
     try {
       return await Promise.race([this.#connection.invoke(method, ...args), silence]);
     } catch (error) {
-      // SignalR rejects with the same kind of error when the connection breaks; then it is connected no longer.
-      const isAnswer = !this.hasEnded && this.#connection.state === HubConnectionState.Connected;
-      throw isAnswer ? new CallRefusedError(error.message) : error;
+      if (this.#isAnswer(error)) throw new CallRefusedError(error.message);
+      this.break(error);
+      throw error;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * SignalR rejects a call with the same kind of error when the connection breaks; then it is connected no longer. Before it has seen
+   * that, sending fails: with a mere string when the socket is closing, with "Cannot send data …" when the connection is.
+   */
+  #isAnswer(error) {
+    return !this.hasEnded && this.#connection.state === HubConnectionState.Connected
+      && error instanceof Error && !error.message.startsWith("Cannot send data");
   }
 }

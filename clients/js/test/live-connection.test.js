@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import test from "node:test";
+import { WebSocket } from "ws";
 import { LiveConnection, LiveRefusedError, beginning } from "../src/index.js";
 import { FakeHub } from "./fake-hub.js";
 
@@ -321,4 +322,27 @@ test("A room that is left just when more of it would be asked for isn't entered 
   await entered.send("here");
   const asked = hub.calls.map(({ method, args }) => method === "Resume" ? args[0][0].channel : method);
   assert.deepEqual(asked, ["room/a", "LeaveRoom", "room/b", "SendChat"]);
+});
+
+test("A message that meets a socket on its way down goes over the next connection", within, async t => {
+  const { hub, connect } = await setUp(t);
+  let closing = null;
+  const sockets = [];
+  class Socket extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+
+    get readyState() {
+      return this === closing ? WebSocket.CLOSING : super.readyState;
+    }
+  }
+  const live = connect({ http: { WebSocket: Socket } });
+  const lobby = live.follow(room);
+  await live.start();
+  await until(() => lobby.position);
+  [closing] = sockets;
+  assert.equal((await lobby.send("hello")).number, 1);
+  assert.equal(sockets.length, 2);
 });
