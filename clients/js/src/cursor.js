@@ -13,7 +13,7 @@ export const fruitlessMax = 3;
 /** The place before a channel's first message: for who wants all that is kept. */
 export const beginning = channel => ({ channel, epoch: beginningEpoch, number: 0 });
 
-/** The server refused, and asking again won't help: a token, or a channel. */
+/** The server refused, and asking again won't help: a token, a channel, or a connection that it closed for good. */
 export class LiveRefusedError extends Error {
   name = "LiveRefusedError";
 }

@@ -72,7 +72,10 @@ export interface LiveStatus {
   readonly error?: unknown;
 }
 
-/** The server refused, and asking again won't help: a token, or a channel. */
+/**
+ * The server refused, and asking again won't help: a token, a channel, or a connection that it closed for good (another one of the
+ * user's replaced it, or an operator closed it; the message says which).
+ */
 export class LiveRefusedError extends Error {}
 
 /** The place before a channel's first message: for who wants all that is kept. */

@@ -1,8 +1,13 @@
 import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
+import { LiveRefusedError } from "./cursor.js";
 import { HttpWatch, OpenError } from "./http.js";
 import { abortable } from "./waiting.js";
 
 const drainMax = 600_000;
+const closeMessage = "Server returned an error on close: "; // SignalR's words before the server's
+// How the server begins when it closes for good: part of the hub's contract (docs/realtime.md).
+const replaced = "This connection was replaced";
+const closedByOperator = "This connection was closed by an operator";
 
 /** The server answered a call, and refused it. */
 export class CallRefusedError extends Error {
@@ -20,12 +25,18 @@ export class Link {
   /** Settles when the connection has ended, with the reason if there is one. */
   ended = new Promise(resolve => { this.#end = resolve; });
   hasEnded = false;
+  /**
+   * Why the server closed it for good, if it did. Known once it is closed.
+   * @type {LiveRefusedError | null}
+   */
+  dismissal = null;
   /** Settles when the server says that it will stop, with the milliseconds that it gives. */
   draining;
 
   /**
    * @param sink What takes what comes, in the order in which it comes: onEvent(link, event), onBroadcast(message).
    * @throws {OpenError} It didn't succeed.
+   * @throws {LiveRefusedError} It was closed for good before it was open.
    */
   static async open(options, url, isTokenRefused, skipNegotiation, sink, signal) {
     const watch = new HttpWatch();
@@ -47,7 +58,7 @@ export class Link {
     } catch (error) {
       await link.close();
       signal.throwIfAborted();
-      throw new OpenError(watch, error);
+      throw dismissalOf(error) ?? new OpenError(watch, error);
     }
   }
 
@@ -60,7 +71,10 @@ export class Link {
     this.draining = new Promise(resolve => {
       connection.on("Draining", afterMs => resolve(Math.min(Math.max(Number(afterMs) || 0, 0), drainMax)));
     });
-    connection.onclose(error => this.break(error));
+    connection.onclose(error => {
+      this.dismissal = dismissalOf(error);
+      this.break(error);
+    });
   }
 
   async resume(channel, after) {
@@ -115,4 +129,10 @@ export class Link {
     return !this.hasEnded && this.#connection.state === HubConnectionState.Connected
       && error instanceof Error && !error.message.startsWith("Cannot send data");
   }
+}
+
+function dismissalOf(error) {
+  const reason = error instanceof Error ? error.message.replace(closeMessage, "") : "";
+  const isFinal = reason.startsWith(replaced) || reason.startsWith(closedByOperator);
+  return isFinal ? new LiveRefusedError(reason, { cause: error }) : null;
 }

@@ -124,12 +124,14 @@ export class LiveConnection extends EventTarget {
     this.#become({ state: "connected" });
     this.#connected.resolve();
     let next = null;
+    let isHandover = false;
     try {
       const afterMs = await Promise.race([link.ended.then(() => null), link.draining, this.#stopped]);
       if (!link.hasEnded && !stop.aborted) {
         const wait = afterMs + this.#options.random() * this.#options.drainJitter;
         await Promise.race([link.ended, delay(wait, stop)]);
-        if (!link.hasEnded) next = await this.#tryOpen();
+        isHandover = !link.hasEnded; // from here on it may be the next one that it is replaced by
+        if (isHandover) next = await this.#tryOpen();
       }
     } finally {
       this.#work = null;
@@ -138,6 +140,7 @@ export class LiveConnection extends EventTarget {
     }
     stop.throwIfAborted();
     if (!next) {
+      if (link.dismissal && !isHandover) throw link.dismissal;
       this.#failures = performance.now() - openedAt < this.#options.stableAfter ? this.#failures + 1 : 1;
       this.#url++;
       await this.#wait(0, await link.ended);

@@ -15,6 +15,8 @@ export class FakeHub {
   refuse = () => undefined;
   /** Answers a call otherwise: returns an error's text, "cut" or nothing. Comes after a SendChat was stored. */
   disturb = () => undefined;
+  /** Grants stateful reconnects; what comes over a reopened socket isn't taken up, though. */
+  isStateful = false;
   /** What it was asked: { method, args }. */
   calls = [];
   negotiations = [];
@@ -65,6 +67,11 @@ export class FakeHub {
     for (const connection of this.connections) connection.invoke(target, args);
   }
 
+  /** Closes all connections as a server does that doesn't want them back. */
+  close(error) {
+    for (const connection of this.connections) connection.send({ type: 7, error });
+  }
+
   cut() {
     for (const connection of this.connections) connection.socket.terminate();
   }
@@ -83,7 +90,7 @@ export class FakeHub {
       response.writeHead(refusal.status, refusal.headers).end();
     } else {
       response.end(JSON.stringify({
-        negotiateVersion: 1, connectionId: "c", connectionToken: "t",
+        negotiateVersion: 1, connectionId: "c", connectionToken: "t", useStatefulReconnect: this.isStateful,
         availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
       }));
     }

@@ -346,3 +346,41 @@ test("A message that meets a socket on its way down goes over the next connectio
   assert.equal((await lobby.send("hello")).number, 1);
   assert.equal(sockets.length, 2);
 });
+
+for (const isStateful of [false, true]) {
+  for (const reason of [
+    "This connection was replaced: you have opened more than you may have at the same time.",
+    "This connection was closed by an operator.",
+  ]) {
+    test(`"${reason}" is the end${isStateful ? ", with stateful reconnects too" : ""}`, within, async t => {
+      const { hub, connect } = await setUp(t);
+      hub.isStateful = isStateful;
+      const live = connect();
+      const channel = live.follow(room);
+      await live.start();
+      const reading = read(channel, 1);
+      hub.close(reason);
+      await assert.rejects(reading, { name: "LiveRefusedError", message: reason });
+      assert.equal(live.status.state, "closed");
+      assert.equal(live.status.error.message, reason);
+      assert.ok(live.status.error instanceof LiveRefusedError);
+      await live.stop();
+      assert.equal(hub.negotiations.length, 1);
+    });
+  }
+}
+
+test("A drain whose next connection replaces the old one isn't the end, even if that one fails", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  await live.start();
+  const [old] = hub.connections;
+  hub.refuse = request => {
+    if (!request.headers.upgrade || hub.connections.size === 0) return undefined;
+    hub.close("This connection was replaced: you have opened more than you may have at the same time.");
+    return { status: 503 };
+  };
+  hub.broadcast("Draining", [0]);
+  await until(() => hub.connections.size === 1 && !hub.connections.has(old));
+  await until(() => live.status.state === "connected");
+});
