@@ -138,7 +138,10 @@ export class LiveConnection extends EventTarget {
       await work.end();
       await link.close();
     }
-    stop.throwIfAborted();
+    if (stop.aborted) {
+      await next?.close();
+      throw stop.reason;
+    }
     if (!next) {
       if (link.dismissal && !isHandover) throw link.dismissal;
       this.#failures = performance.now() - openedAt < this.#options.stableAfter ? this.#failures + 1 : 1;

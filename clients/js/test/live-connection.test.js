@@ -384,3 +384,23 @@ test("A drain whose next connection replaces the old one isn't the end, even if 
   await until(() => hub.connections.size === 1 && !hub.connections.has(old));
   await until(() => live.status.state === "connected");
 });
+
+test("Stopping while a drained server is let go of leaves no connection to the next one", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const other = await FakeHub.start();
+  t.after(() => other.stop());
+  let stopped = null;
+  class Socket extends WebSocket {
+    close(...args) {
+      stopped ??= live.stop(); // the first to be closed is the old one, once the next one is open
+      super.close(...args);
+    }
+  }
+  const live = connect({ url: [hub.url, other.url], http: { WebSocket: Socket } });
+  await live.start();
+  hub.broadcast("Draining", [0]);
+  await until(() => stopped);
+  await stopped;
+  assert.equal(other.negotiations.length, 1);
+  await until(() => other.connections.size === 0 && hub.connections.size === 0);
+});
