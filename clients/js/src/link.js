@@ -1,9 +1,11 @@
 import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
 import { LiveRefusedError } from "./cursor.js";
 import { HttpWatch, OpenError } from "./http.js";
-import { abortable } from "./waiting.js";
+import { Sockets } from "./sockets.js";
+import { abortable, atMost } from "./waiting.js";
 
 const drainMax = 600_000;
+const closeMax = 1_000;
 const closeMessage = "Server returned an error on close: "; // SignalR's words before the server's
 // How the server begins when it closes for good: part of the hub's contract (docs/realtime.md).
 const replaced = "This connection was replaced";
@@ -20,6 +22,7 @@ export class CallRefusedError extends Error {
  */
 export class Link {
   #connection;
+  #sockets = new Sockets();
   #callTimeout;
   #end;
   /** Settles when the connection has ended, with the reason if there is one. */
@@ -51,6 +54,8 @@ export class Link {
     if (!skipNegotiation) builder = builder.withStatefulReconnect();
     link.#callTimeout = options.callTimeout;
     link.#connection = builder.build();
+    const http = builder.httpConnectionOptions; // where building has filled in the platform's WebSocket, read once it is to connect
+    http.WebSocket = link.#sockets.classOf(http.WebSocket, options.callTimeout);
     link.#listen(sink);
     try {
       await abortable(link.#connection.start(), signal);
@@ -96,9 +101,13 @@ export class Link {
     this.#end(error);
   }
 
+  /** Ends it, within a second or so whatever SignalR still waits for. */
   async close() {
     this.break(undefined);
-    await this.#connection.stop().catch(() => {}); // it has ended already
+    const stopped = this.#connection.stop().catch(() => {}); // it has ended already
+    this.#sockets.giveUp();
+    await atMost(closeMax, stopped);
+    this.#sockets.close();
   }
 
   async #invoke(method, ...args) {

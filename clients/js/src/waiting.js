@@ -35,6 +35,13 @@ export function delay(milliseconds, signal) {
   return abortable(elapsed, signal).finally(() => clearTimeout(timer));
 }
 
+/** The promise's result, or nothing if it takes longer than that. */
+export function atMost(milliseconds, promise) {
+  let timer;
+  const elapsed = new Promise(resolve => { timer = setTimeout(resolve, milliseconds); });
+  return Promise.race([promise, elapsed]).finally(() => clearTimeout(timer));
+}
+
 /** Wakes one waiter, now or when it next waits; setting it twice is setting it once. */
 export class Signal {
   #isSet = false;

@@ -11,7 +11,7 @@ const separator = "\x1e";
 export class FakeHub {
   /** What comes to a connection: replace it to repeat, to leave out, to reorder. */
   deliver = (send, message) => send(message);
-  /** Refuses a negotiation or an upgrade: returns { status, headers } or nothing. */
+  /** Refuses a negotiation or an upgrade: returns { status, headers }, "silence" (it is never answered) or nothing. */
   refuse = () => undefined;
   /** Answers a call otherwise: returns an error's text, "cut" or nothing. Comes after a SendChat was stored. */
   disturb = () => undefined;
@@ -21,6 +21,8 @@ export class FakeHub {
   calls = [];
   negotiations = [];
   connections = new Set();
+  /** Sockets of upgrades that aren't answered. */
+  silent = new Set();
   #channels = new Map();
   #server = createServer((request, response) => this.#negotiate(request, response));
   #sockets = new WebSocketServer({ noServer: true });
@@ -78,6 +80,7 @@ export class FakeHub {
 
   async stop() {
     this.cut();
+    for (const socket of this.silent) socket.destroy();
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, "close");
@@ -86,6 +89,7 @@ export class FakeHub {
   #negotiate(request, response) {
     this.negotiations.push(request.headers.authorization ?? null);
     const refusal = this.refuse(request);
+    if (refusal === "silence") return;
     if (refusal) {
       response.writeHead(refusal.status, refusal.headers).end();
     } else {
@@ -98,7 +102,10 @@ export class FakeHub {
 
   #upgrade(request, socket, head) {
     const refusal = this.refuse(request);
-    if (refusal) {
+    if (refusal === "silence") {
+      this.silent.add(socket);
+      socket.on("end", () => socket.destroy()).on("error", () => {}).on("close", () => this.silent.delete(socket)).resume();
+    } else if (refusal) {
       socket.end(`HTTP/1.1 ${refusal.status} Refused\r\nConnection: close\r\n\r\n`);
     } else {
       this.#sockets.handleUpgrade(request, socket, head, opened => this.#serve(opened));

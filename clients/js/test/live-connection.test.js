@@ -366,6 +366,7 @@ for (const isStateful of [false, true]) {
       assert.ok(live.status.error instanceof LiveRefusedError);
       await live.stop();
       assert.equal(hub.negotiations.length, 1);
+      await until(() => hub.connections.size === 0);
     });
   }
 }
@@ -403,4 +404,34 @@ test("Stopping while a drained server is let go of leaves no connection to the n
   await stopped;
   assert.equal(other.negotiations.length, 1);
   await until(() => other.connections.size === 0 && hub.connections.size === 0);
+});
+
+/** A connection whose server falls silent: SignalR reopens the socket (stateful reconnect), and that is never answered. */
+async function fallSilent({ hub, connect }, options) {
+  hub.isStateful = true;
+  const live = connect(options);
+  live.follow(room);
+  await live.start();
+  hub.refuse = request => request.headers.upgrade ? "silence" : undefined;
+  hub.cut();
+  await until(() => hub.silent.size === 1);
+  return live;
+}
+
+test("A server that doesn't answer when the socket is opened anew is given up, and another connection made", within, async t => {
+  const { hub, connect } = await setUp(t);
+  await fallSilent({ hub, connect }, { callTimeout: 500 });
+  const { length } = hub.negotiations;
+  await until(() => hub.negotiations.length > length);
+  hub.refuse = () => undefined;
+  await until(() => hub.connections.size === 1);
+});
+
+test("Stopping doesn't wait for a server that has fallen silent", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = await fallSilent({ hub, connect });
+  const startedAt = Date.now();
+  await live.stop();
+  assert.ok(Date.now() - startedAt < 15_000, "half the time that a call may take");
+  await until(() => hub.silent.size === 0);
 });
