@@ -21,6 +21,13 @@ export class HttpWatch extends HttpClient {
   /** Milliseconds. */
   retryAfter = 0;
   isNegotiated = false;
+  #signal;
+
+  /** @param {AbortSignal} signal Ends a negotiation that is under way. */
+  constructor(signal) {
+    super();
+    this.#signal = signal;
+  }
 
   async send(request) {
     const response = await fetch(request.url, {
@@ -29,7 +36,7 @@ export class HttpWatch extends HttpClient {
       body: request.content || undefined,
       cache: "no-cache",
       credentials: request.withCredentials ? "include" : "same-origin",
-      signal: AbortSignal.timeout(request.timeout ?? 30_000),
+      signal: AbortSignal.any([this.#signal, AbortSignal.timeout(request.timeout ?? 30_000)]),
     });
     const content = await response.text();
     this.isNegotiated = response.ok;

@@ -45,7 +45,10 @@ export interface LiveConnectionOptions {
   retryMax?: number;
   /** A connection that lived this long was a success: failures are counted anew. Default 10,000. */
   stableAfter?: number;
-  /** A call that isn't answered within this is taken for a broken connection. Default 30,000. */
+  /**
+   * A call that isn't answered within this is taken for a broken connection; so is a connection that isn't open, or open again, by
+   * then. Default 30,000.
+   */
   callTimeout?: number;
   /** How long what the server says it has sent may take to arrive before it is asked for again. Default 1,000. */
   settleTime?: number;

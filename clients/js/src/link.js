@@ -42,7 +42,10 @@ export class Link {
    * @throws {LiveRefusedError} It was closed for good before it was open.
    */
   static async open(options, url, isTokenRefused, skipNegotiation, sink, signal) {
-    const watch = new HttpWatch();
+    const tooLate = new AbortController();
+    const timer = setTimeout(() => tooLate.abort(new Error(`It was not open within ${options.callTimeout} ms.`)), options.callTimeout);
+    const within = AbortSignal.any([signal, tooLate.signal]);
+    const watch = new HttpWatch(within);
     const link = new Link();
     let builder = new HubConnectionBuilder().withUrl(url, {
       ...options.http,
@@ -58,12 +61,15 @@ export class Link {
     http.WebSocket = link.#sockets.classOf(http.WebSocket, options.callTimeout);
     link.#listen(sink);
     try {
-      await abortable(link.#connection.start(), signal);
+      within.throwIfAborted();
+      await abortable(link.#connection.start(), within);
       return link;
     } catch (error) {
       await link.close();
       signal.throwIfAborted();
       throw dismissalOf(error) ?? new OpenError(watch, error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

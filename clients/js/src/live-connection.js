@@ -131,7 +131,7 @@ export class LiveConnection extends EventTarget {
         const wait = afterMs + this.#options.random() * this.#options.drainJitter;
         await Promise.race([link.ended, delay(wait, stop)]);
         isHandover = !link.hasEnded; // from here on it may be the next one that it is replaced by
-        if (isHandover) next = await this.#tryOpen();
+        if (isHandover) next = await this.#takeOver(link);
       }
     } finally {
       this.#work = null;
@@ -145,7 +145,7 @@ export class LiveConnection extends EventTarget {
     if (!next) {
       if (link.dismissal && !isHandover) throw link.dismissal;
       this.#failures = performance.now() - openedAt < this.#options.stableAfter ? this.#failures + 1 : 1;
-      this.#url++;
+      if (!isHandover) this.#url++;
       await this.#wait(0, await link.ended);
     }
     return next;
@@ -174,14 +174,16 @@ export class LiveConnection extends EventTarget {
     }
   }
 
-  async #tryOpen() {
-    try {
-      this.#url++;
-      return await this.#openOnce(false);
-    } catch (error) {
+  /** Opens the link that takes over from one that drains, which may end meanwhile; null if that didn't succeed. */
+  async #takeOver(link) {
+    this.#url++;
+    const opening = this.#openOnce(false).catch(error => {
       if (error instanceof OpenError) return null;
       throw error;
-    }
+    });
+    await Promise.race([opening, link.ended]);
+    if (link.hasEnded) this.#become({ state: "connecting", error: await link.ended });
+    return await opening;
   }
 
   #openOnce(isTokenRefused) {

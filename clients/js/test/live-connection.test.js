@@ -154,6 +154,59 @@ test("A draining server is left for another before it stops, and nothing is miss
   assert.ok(!live.states.some(it => it.state === "waiting"), "it was never without a connection");
 });
 
+test("A drain at the cap goes on with the next server, not with the one that drains", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const other = await FakeHub.start();
+  t.after(() => other.stop());
+  other.refuse = () => other.negotiations.length === 1 ? { status: 429, headers: {} } : undefined;
+  const live = connect({ url: [hub.url, other.url] });
+  await live.start();
+  hub.broadcast("Draining", [0]);
+  await until(() => other.connections.size === 1);
+  assert.equal(hub.negotiations.length, 1);
+});
+
+for (const step of ["negotiation", "upgrade"]) {
+  test(`A next server that never answers the ${step} is given up, and the end of the draining one is seen meanwhile`, within, async t => {
+    const { hub, connect } = await setUp(t);
+    const other = await FakeHub.start();
+    t.after(() => other.stop());
+    let isAsked = false;
+    other.refuse = request => {
+      const isMeant = Boolean(request.headers.upgrade) === (step === "upgrade");
+      isAsked ||= isMeant;
+      return isMeant ? "silence" : undefined;
+    };
+    const live = connect({ url: [hub.url, other.url], callTimeout: 3_000 });
+    await live.start();
+    const { length } = live.states;
+    hub.broadcast("Draining", [0]);
+    await until(() => isAsked);
+    hub.cut();
+    await until(() => live.states.length > length);
+    assert.equal(live.states[length].state, "connecting", "while it is still asked");
+    other.refuse = () => undefined;
+    await until(() => hub.connections.size + other.connections.size === 1);
+  });
+
+  test(`Stopping doesn't wait for a server that never answers the ${step}`, within, async t => {
+    const { hub, connect } = await setUp(t);
+    let isAsked = false;
+    hub.refuse = request => {
+      if (Boolean(request.headers.upgrade) !== (step === "upgrade")) return undefined;
+      isAsked = true;
+      return "silence";
+    };
+    const live = connect();
+    const starting = assert.rejects(live.start(), { name: "AbortError" });
+    await until(() => isAsked);
+    const startedAt = Date.now();
+    await live.stop();
+    assert.ok(Date.now() - startedAt < 15_000, "half the time that opening may take");
+    await starting;
+  });
+}
+
 test("A drain at the cap of connections lets go of the old one first", within, async t => {
   const { hub, connect } = await setUp(t);
   hub.refuse = () => hub.connections.size > 0 ? { status: 429, headers: {} } : undefined;
