@@ -17,6 +17,9 @@ const defaults = {
   random: Math.random,
 };
 
+/** Of so many broadcasts a repeat is known. */
+const broadcastsMax = 100;
+
 /**
  * A connection to the live hub that is there to stay: it comes back when it breaks, on whichever server it is given, and its channels
  * go on where they were. Dispatches "status" and "broadcast"; see index.d.ts for all of it.
@@ -30,6 +33,7 @@ export class LiveConnection extends EventTarget {
   #options;
   #urls;
   #channels = [];
+  #broadcasts = new Set();
   #work = null;
   #run = null;
   #stop = new AbortController();
@@ -188,7 +192,7 @@ export class LiveConnection extends EventTarget {
 
   #openOnce(isTokenRefused) {
     const url = this.#urls[this.#url % this.#urls.length];
-    const sink = { onEvent: (link, event) => this.#onEvent(link, event), onBroadcast: message => this.#dispatch("broadcast", message) };
+    const sink = { onEvent: (link, event) => this.#onEvent(link, event), onBroadcast: message => this.#onBroadcast(message) };
     return Link.open(this.#options, url, isTokenRefused, this.#skipNegotiation, sink, this.#stop.signal);
   }
 
@@ -201,6 +205,15 @@ export class LiveConnection extends EventTarget {
   #onEvent(link, event) {
     if (this.#work?.link !== link) return; // what another one still brings is in its successor's history
     this.#channels.find(channel => channel._is(event.stamp.channel))?._offer(event);
+  }
+
+  /** While one link takes over from another, both bring it; it isn't kept, so neither can be left to bring it alone. */
+  #onBroadcast(message) {
+    const name = JSON.stringify([message.sentAt, message.text]);
+    if (this.#broadcasts.has(name)) return;
+    this.#broadcasts.add(name);
+    if (this.#broadcasts.size > broadcastsMax) this.#broadcasts.delete(this.#broadcasts.values().next().value); // the oldest
+    this.#dispatch("broadcast", message);
   }
 
   #become(status) {

@@ -15,6 +15,8 @@ export class FakeHub {
   refuse = () => undefined;
   /** Answers a call otherwise: returns an error's text, "cut" or nothing. Comes after a SendChat was stored. */
   disturb = () => undefined;
+  /** Answers a connection's handshake: replace it to have that wait. */
+  greet = answer => answer();
   /** Grants stateful reconnects; what comes over a reopened socket isn't taken up, though. */
   isStateful = false;
   /** What it was asked: { method, args }. */
@@ -123,7 +125,7 @@ export class FakeHub {
     this.connections.add(connection);
     socket.on("close", () => this.connections.delete(connection));
     socket.once("message", () => {
-      socket.send("{}" + separator); // the handshake
+      this.greet(() => socket.send("{}" + separator));
       socket.on("message", data => String(data).split(separator).filter(Boolean)
         .map(text => JSON.parse(text)).filter(message => message.type === 1).forEach(call => this.#answer(connection, call)));
     });

@@ -154,6 +154,28 @@ test("A draining server is left for another before it stops, and nothing is miss
   assert.ok(!live.states.some(it => it.state === "waiting"), "it was never without a connection");
 });
 
+test("A broadcast that comes from the draining server and from the next one is handed over once", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const other = await FakeHub.start();
+  t.after(() => other.stop());
+  const live = connect({ url: [hub.url, other.url] });
+  const heard = [];
+  live.addEventListener("broadcast", ({ detail }) => heard.push(detail.text));
+  await live.start();
+  let greet = null;
+  other.greet = answer => { greet = answer; };
+  hub.broadcast("Draining", [0]);
+  await until(() => greet);
+  const sentAt = "2026-01-01T00:00:00.1234567+00:00";
+  hub.broadcast("Broadcast", [{ text: "Maintenance at ten", sentAt }]);
+  await until(() => heard.length === 1); // over the old one, while the next one is being opened
+  greet();
+  other.broadcast("Broadcast", [{ text: "Maintenance at ten", sentAt }]);
+  other.broadcast("Broadcast", [{ text: "Maintenance at eleven", sentAt }]);
+  await until(() => heard.includes("Maintenance at eleven"));
+  assert.deepEqual(heard, ["Maintenance at ten", "Maintenance at eleven"]);
+});
+
 test("A drain at the cap goes on with the next server, not with the one that drains", within, async t => {
   const { hub, connect } = await setUp(t);
   const other = await FakeHub.start();
