@@ -67,6 +67,11 @@ public sealed class LimitsOptions : IValidatableObject
         {
             yield return new($"Paths holds '{path.Path}' with the policy '{path.Policy}', which is not in Limits:Policies.");
         }
+
+        foreach (var path in Paths.Where(path => Policies.TryGetValue(path.Policy, out var policy) && path.Cost > policy.Limit))
+        {
+            yield return new($"Paths holds '{path.Path}' with a cost of {path.Cost}, more than the limit of '{path.Policy}' ever allows.");
+        }
     }
 
     private static bool IsPolicyName(string name) =>

@@ -2,6 +2,7 @@ using Marketplace.Connections;
 using Marketplace.Users;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http.Connections;
 
 namespace Marketplace.WebFrontend.Connections;
@@ -42,6 +43,12 @@ internal sealed class ConnectionAdmission(
         else if (lease.Epoch is not { } epoch || drain.HasBegun)
         {
             await RefuseUnavailableAsync(context);
+        }
+        else if (HasExpired(context))
+        {
+            // Elsewhere clocks may differ a little. Here the connection would be closed again at once, and its client come back
+            // with the same token until it is refused.
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
         }
         else if (context.GetEndpoint()?.Metadata.GetMetadata<NegotiateMetadata>() is not null)
         {
@@ -110,7 +117,7 @@ internal sealed class ConnectionAdmission(
                 return;
             }
 
-            isOpen = !connection.IsCut && connections.TryOpen(connection);
+            isOpen = !connection.IsCut && !drain.HasBegun && connections.TryOpen(connection);
             if (!isOpen)
             {
                 slots.GiveBack(user, connection.Name, epoch);
@@ -183,6 +190,9 @@ internal sealed class ConnectionAdmission(
         metrics.Refused("unavailable");
         return ProblemWriter.WriteUnavailableAsync(context, "No connection can be admitted at the moment.", TryAgainIn);
     }
+
+    private bool HasExpired(HttpContext context) =>
+        context.Features.Get<IAuthenticateResultFeature>()?.AuthenticateResult?.Properties?.ExpiresUtc <= clock.GetUtcNow();
 
     private static IReadOnlyList<string> RolesOf(HttpContext context) =>
         [.. context.User.FindAll(AccessTokens.Roles).Select(claim => claim.Value)];

@@ -29,9 +29,9 @@ internal sealed partial class ConnectionCloser(
                 LogClosing(name, order.User, order.Reason);
                 _ = connection.CloseAsync(ReasonOf(order.Reason));
             }
-            else if (!slots.Knows(name))
+            else
             {
-                slots.GiveBack(order.User, name, order.Epoch); // nobody's, or gone since: then it costs a call
+                slots.GiveBackUnused(order.User, name, order.Epoch); // nobody's, or gone since: then it costs a call
             }
         }
     }

@@ -49,8 +49,21 @@ internal sealed partial class UserSlots(
     public Task<SlotAnswer?> CheckAsync(string user, SlotRequest request) =>
         AskAsync(user, request.Epoch, grain => grain.Check(request));
 
-    /// <summary>Whether the slot is held here, taken, or on its way back.</summary>
-    public bool Knows(Guid connection) => _known.ContainsKey(connection);
+    /// <summary>
+    /// Gives back what no connection here uses: a slot that nothing is known of, or, once more, one that is on its way back, since it
+    /// may have been taken by a call that was carried out after the first attempt to return it.
+    /// </summary>
+    public void GiveBackUnused(string user, Guid connection, long epoch)
+    {
+        if (!_known.TryGetValue(connection, out var back))
+        {
+            GiveBack(user, connection, epoch);
+        }
+        else if (back is not null)
+        {
+            _ = TryGiveBackAsync(user, connection);
+        }
+    }
 
     /// <summary>Gives a slot back in the background.</summary>
     public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true)
@@ -121,7 +134,7 @@ internal sealed partial class UserSlots(
     {
         for (var wait = FirstRetry; ; wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
         {
-            if (await TryAsync(user, async grain => { await grain.GiveBack(connection); return true; }))
+            if (await TryGiveBackAsync(user, connection))
             {
                 return;
             }
@@ -129,6 +142,12 @@ internal sealed partial class UserSlots(
             await Task.Delay(wait, clock, end);
         }
     }
+
+    private Task<bool> TryGiveBackAsync(string user, Guid connection) => TryAsync(user, async grain =>
+    {
+        await grain.GiveBack(connection);
+        return true;
+    });
 
     private async Task<T?> TryAsync<T>(string user, Func<IUserConnectionsGrain, ValueTask<T>> call)
     {

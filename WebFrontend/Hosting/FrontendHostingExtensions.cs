@@ -46,6 +46,7 @@ public static class FrontendHostingExtensions
         app.UseProblemResponses();
         app.UseStartGate();
         app.UseRateLimiter();
+        app.UseKeptLimitHeaders();
         app.UseRequestTimeouts(); // after the limiter, which has times of its own: a flood that is refused starts no timers
         app.UseBodyTimeout();
         app.UseAccessTokens();

@@ -44,6 +44,7 @@ internal sealed class ExceptionToProblem : IExceptionHandler
     public async ValueTask<bool> TryHandleAsync(
         HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
+        KeptLimitHeaders.Restore(httpContext);
         switch (exception)
         {
             case BadHttpRequestException bad:

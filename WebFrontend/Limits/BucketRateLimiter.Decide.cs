@@ -40,6 +40,12 @@ internal sealed partial class BucketRateLimiter
         if (lot.IsHeldInUse)
         {
             _holder.Use(permits);
+            if (!_isKept && !_isRenewing)
+            {
+                _isRenewing = true;
+                _ = RenewAsync();
+            }
+
             return new PermitsLease(lot, permits, _holder.UseEpoch, comeBack: true, StatusOf(lot));
         }
 

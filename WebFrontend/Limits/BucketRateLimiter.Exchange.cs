@@ -53,7 +53,7 @@ internal sealed partial class BucketRateLimiter
                 }
 
                 LeaveTrouble();
-                _context.Meters.Exchanged(answered.Grant.Granted);
+                _context.Meters.Lease(answered.Grant.Granted);
                 TakeOver(answered.Grant, answered.SentAt, isShort);
             }
 
@@ -109,6 +109,7 @@ internal sealed partial class BucketRateLimiter
 
             try
             {
+                _context.Meters.Call();
                 return (await _context.Link.ExchangeAsync(_bucket, request).AsTask().WaitAsync(left, clock), sentAt);
             }
             catch (LinkBrokenException)
@@ -133,7 +134,7 @@ internal sealed partial class BucketRateLimiter
     private void TakeOver(in PermitGrant grant, long sentAt, bool isShort)
     {
         var now = _context.Clock.GetTimestamp();
-        _holder.Answered(grant, sentAt, now);
+        _context.Meters.HandBack(_holder.Answered(grant, sentAt, now));
         Volatile.Write(ref _lot, _holder.Lot);
 
         // By the bucket's version, whether or not this frontend has heard of it: the answer is the bucket's.
@@ -150,7 +151,7 @@ internal sealed partial class BucketRateLimiter
         }
 
         _holder.Told();
-        StartHandingBack(all: _context.Link.IsDraining); // or if the bucket has asked
+        StartHandingBack(all: _context.Link.IsDraining || !_isKept); // or if the bucket has asked
     }
 
     /// <summary>Answers those who wait, first come first served, as far as what is in hand and what is refused tells.</summary>
@@ -167,6 +168,11 @@ internal sealed partial class BucketRateLimiter
             if (lease is null)
             {
                 waiter.IsQueued |= refusal is not null;
+                if (refusal is not null)
+                {
+                    RefuseBeyondQueue(refusal, now);
+                }
+
                 if (waiter.IsQueued || !isLastWord || _context.Clock.GetElapsedTime(waiter.Since, now) < _context.Deadline)
                 {
                     return;
@@ -222,12 +228,8 @@ internal sealed partial class BucketRateLimiter
             var taken = await TryHandBackAsync(handBack);
             lock (_gate)
             {
-                if (taken)
-                {
-                    _context.Meters.HandedBack(handBack.Returned.Count);
-                }
-
-                if (!_holder.HandedBack(handBack, taken))
+                _context.Meters.HandBack(_holder.HandedBack(handBack, taken));
+                if (!taken)
                 {
                     _handingBack = _handBackAll = false; // goes with the next request, or when this partition is looked after
                     return;
@@ -255,6 +257,7 @@ internal sealed partial class BucketRateLimiter
     {
         try
         {
+            _context.Meters.Call();
             return await _context.Link.HandBackAsync(_bucket, handBack).AsTask().WaitAsync(_context.Deadline, _context.Clock);
         }
 #pragma warning disable CA1031 // whatever went wrong, the return is repeated later

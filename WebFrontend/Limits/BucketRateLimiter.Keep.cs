@@ -1,8 +1,12 @@
+using Marketplace.WebFrontend.Limits.Leases;
+
 namespace Marketplace.WebFrontend.Limits;
 
 /// <content>What buckets, and whoever keeps this frontend's partitions, ask of it.</content>
 internal sealed partial class BucketRateLimiter
 {
+    private bool _isRenewing;
+
     /// <summary>A bucket asks for what is unspent.</summary>
     public void Recall(long round, long answered)
     {
@@ -45,6 +49,25 @@ internal sealed partial class BucketRateLimiter
             {
                 StartHandingBack(all: true);
             }
+        }
+    }
+
+    /// <summary>What a limiter that isn't kept has in use is renewed by itself, until it has come back.</summary>
+    private async Task RenewAsync()
+    {
+        while (true)
+        {
+            await Task.Delay(PartitionKeeper.Rhythm, _context.Clock).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            lock (_gate)
+            {
+                if (_isKept || _holder.InUse == 0)
+                {
+                    _isRenewing = false;
+                    return;
+                }
+            }
+
+            Maintain(idleAfter: TimeSpan.MaxValue);
         }
     }
 

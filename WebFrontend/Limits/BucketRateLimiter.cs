@@ -145,14 +145,20 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             var now = _context.Clock.GetTimestamp();
             var spent = _holder.Spent + _holder.SpentOfLot;
             var isNeeded = _holder.GiveBack(lot, permits, _context.Current.Options.Algorithm, useEpoch, now);
-            _context.Meters.GiveBack(spent - _holder.Spent - _holder.SpentOfLot);
+            spent -= _holder.Spent + _holder.SpentOfLot;
+            _context.Meters.GiveBack(spent);
+            if (!_isKept)
+            {
+                _context.Meters.Retire(-spent);
+            }
+
             _holder.Reopen(); // there may be a permit again, here or in the bucket: what is remembered is out of date
             if (_waiters.Count > 0)
             {
                 ServeWaiters(now, _context.Current.Version);
                 StartExchange();
             }
-            else if (isNeeded || _context.Link.IsDraining)
+            else if (isNeeded || _context.Link.IsDraining || !_isKept) // nobody looks after one that isn't kept
             {
                 StartHandingBack(all: true);
             }

@@ -24,7 +24,7 @@ internal sealed class FrontendLimitMeters
         Count("limits.leased", "{permit}", "Permits leased from buckets.", totals => totals.Leased);
         Count("limits.handed_back", "{permit}", "Permits handed back to buckets unspent.", totals => totals.HandedBack);
         Count("limits.recalled", "{recall}", "Recalls by buckets.", totals => totals.Recalled);
-        Count("limits.grain_calls", "{call}", "Calls to buckets: exchanges and hand-backs.", totals => totals.GrainCalls);
+        Count("limits.grain_calls", "{call}", "Calls to buckets: exchanges and hand-backs, those that failed too.", totals => totals.GrainCalls);
         Gauge("limits.lease_waste", "{permit}", "Permits leased that were neither spent, nor handed back, nor are in hand.", totals => totals.Waste);
         Gauge("limits.partitions", "{partition}", "Partitions kept.", totals => totals.Partitions);
         meter.CreateObservableGauge(
@@ -55,7 +55,7 @@ internal sealed class FrontendLimitMeters
 /// <param name="Leased">Permits leased.</param>
 /// <param name="HandedBack">Permits handed back.</param>
 /// <param name="Recalled">Recalls by buckets.</param>
-/// <param name="GrainCalls">Exchanges and hand-backs.</param>
+/// <param name="GrainCalls">Exchanges and hand-backs, those that failed too.</param>
 /// <param name="Waste">
 /// Permits leased that nobody can spend any more: their lease ended, or they are on their way back. Below zero for a moment while
 /// requests take and give back.
@@ -99,7 +99,7 @@ internal readonly record struct PolicyTotals(
             meters.Leased,
             meters.Returned,
             meters.Recalls,
-            meters.Exchanges,
+            meters.Calls,
             meters.Leased - spent - meters.Returned - inHand,
             partitions,
             meters.Trouble);

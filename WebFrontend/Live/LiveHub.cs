@@ -41,13 +41,13 @@ internal sealed class LiveHub(
     /// Says something in the room that the connection is in; everyone there is told, the sender too. Returns when it is stored,
     /// from when on nobody misses it. The same name again is the same message: a call that failed can be repeated.
     /// </summary>
-    /// <param name="clientMessageId">The sender's name for the message, 1 to 64 characters.</param>
+    /// <param name="clientMessageId">The sender's name for the message, 1 to 64 characters, none of which is a control character.</param>
     /// <param name="text">1 to 2000 characters.</param>
     public async Task<HistoryStamp> SendChat(string? clientMessageId, string? text)
     {
-        if (clientMessageId is not { Length: >= 1 and <= ClientMessageIdLengthMax })
+        if (clientMessageId is not { Length: >= 1 and <= ClientMessageIdLengthMax } || clientMessageId.Any(char.IsControl))
         {
-            throw new HubException($"clientMessageId must have 1 to {ClientMessageIdLengthMax} characters.");
+            throw new HubException($"clientMessageId must have 1 to {ClientMessageIdLengthMax} characters, none of which is a control character.");
         }
 
         if (text is not { Length: >= 1 and <= TextLengthMax })
@@ -76,6 +76,11 @@ internal sealed class LiveHub(
         if (points is not { Count: >= 1 and <= ResumeMax })
         {
             throw new HubException($"Resume takes 1 to {ResumeMax} channels.");
+        }
+
+        if (points.Count(point => point?.Channel is { } channel && !LiveChannels.IsInboxOf(channel, Context.UserIdentifier!)) > 1)
+        {
+            throw new HubException("A connection is in one room at a time.");
         }
 
         var joined = new List<HistoryJoined>();
@@ -116,10 +121,18 @@ internal sealed class LiveHub(
             await LeaveAsync(old);
         }
 
-        var joined = await history.FollowAsync(Context.ConnectionId, LiveChannels.Room(room!), after, Context.ConnectionAborted);
-        Room = room;
-        presence.Enter(Context.ConnectionId, room!);
-        return joined;
+        try
+        {
+            var joined = await history.FollowAsync(Context.ConnectionId, LiveChannels.Room(room!), after, Context.ConnectionAborted);
+            Room = room;
+            presence.Enter(Context.ConnectionId, room!);
+            return joined;
+        }
+        catch when (Room is not null)
+        {
+            await LeaveAsync(room!); // it was in there already, and hears nothing any more
+            throw;
+        }
     }
 
     private Task LeaveAsync(string room)

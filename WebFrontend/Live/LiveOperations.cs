@@ -36,12 +36,18 @@ internal static class LiveOperations
         NotificationRequest request, INotifications notifications, CancellationToken cancellationToken)
     {
         var errors = Check(request.Text);
+        if (request.UserId is not { } user || user == Guid.Empty)
+        {
+            errors.Add("userId", "The id of a user is required.");
+            user = default;
+        }
+
         if (errors.Any)
         {
             return errors.ToProblem();
         }
 
-        await notifications.SendAsync(request.UserId, request.Text!, cancellationToken);
+        await notifications.SendAsync(user, request.Text!, cancellationToken);
         return TypedResults.Accepted((string?)null);
     }
 
@@ -58,5 +64,5 @@ internal static class LiveOperations
 
     internal sealed record BroadcastRequest(string? Text);
 
-    internal sealed record NotificationRequest(Guid UserId, string? Text);
+    internal sealed record NotificationRequest(Guid? UserId, string? Text);
 }

@@ -37,6 +37,36 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
     }
 
     [Fact]
+    public async Task Who_comes_to_a_full_queue_is_refused_and_who_waits_goes_on_waiting()
+    {
+        Policy.QueueLimit = 1;
+        var queued = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Refuse(retryIn: 5);
+
+        foreach (var newcomer in Enumerable.Range(0, 3).Select(_ => Limiter.AcquireAsync().AsTask()))
+        {
+            Assert.False((await newcomer.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).IsAcquired);
+        }
+
+        Assert.False(queued.IsCompleted);
+        var next = Link.NextAsync();
+        await AdvanceUntilAsync(next);
+        (await next).Answer(granted: 1, remaining: 5, lot: 2);
+        Assert.True((await queued).IsAcquired);
+    }
+
+    [Fact]
+    public async Task Of_those_who_are_refused_together_the_first_ones_wait()
+    {
+        Policy.QueueLimit = 2;
+        var all = Enumerable.Range(0, 4).Select(_ => Limiter.AcquireAsync().AsTask()).ToList();
+        (await Link.NextAsync()).Refuse(retryIn: 5);
+
+        Assert.All(await Task.WhenAll(all[2..]).WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System), lease => Assert.False(lease.IsAcquired));
+        Assert.All(all[..2], task => Assert.False(task.IsCompleted));
+    }
+
+    [Fact]
     public async Task Nobody_queues_for_permits_that_come_back_too_late()
     {
         Policy.QueueLimit = 1;

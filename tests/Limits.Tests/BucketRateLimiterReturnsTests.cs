@@ -1,5 +1,6 @@
 using Marketplace.Limits;
 using Marketplace.WebFrontend.Limits;
+using Marketplace.WebFrontend.Limits.Leases;
 
 namespace Limits.Tests;
 
@@ -112,5 +113,59 @@ public sealed class BucketRateLimiterReturnsTests : LimiterTests
 
         Assert.Equal(4, (await Link.NextHandBackAsync()).Returned.Count);
         await handedBack.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
+    }
+
+    [Fact]
+    public async Task What_a_limiter_that_is_not_kept_takes_back_goes_back_at_once_and_is_counted_once()
+    {
+        var meters = new PolicyMeters("general", Clock);
+        using var limiter = Create(isKept: false, meters);
+        var acquiring = limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Answer(granted: 1, remaining: 199);
+
+        ((BucketLease)await acquiring).GiveBack();
+
+        Assert.Equal(1, (await Link.NextHandBackAsync()).Returned.Count);
+        Assert.Equal((1, 0), (meters.GivenBack, meters.RetiredSpent)); // admitted are both together
+    }
+
+    [Fact]
+    public async Task What_a_limiter_that_is_not_kept_has_in_use_is_renewed_until_it_comes_back()
+    {
+        Policy.Algorithm = LimitAlgorithm.Concurrency;
+        using var limiter = Create(isKept: false);
+        var acquiring = limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Answer(granted: 1, remaining: 199, endsIn: 12);
+        var lasting = await acquiring;
+
+        for (var i = 0; i < 3; i++)
+        {
+            var renewal = Link.NextAsync();
+            await AdvanceUntilAsync(renewal);
+            Assert.Equal(1, (await renewal).Request.Held);
+            (await renewal).Answer(granted: 0, remaining: 199, endsIn: 12);
+        }
+
+        lasting.Dispose();
+        Assert.Equal(1, (await Link.NextHandBackAsync()).Returned.Count);
+    }
+
+    [Fact]
+    public async Task What_goes_back_with_a_request_is_counted_as_handed_back()
+    {
+        var meters = new PolicyMeters("general", Clock);
+        using var limiter = Create(isKept: true, meters);
+        var acquiring = limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Answer(granted: 5, remaining: 195);
+        await acquiring;
+        Followed.Current = new(Version: 1, Policy);
+
+        acquiring = limiter.AcquireAsync().AsTask();
+        var call = await Link.NextAsync();
+        Assert.Equal(4, call.Request.Returned.Count);
+        call.Answer(granted: 1, remaining: 198, version: 1, lot: 2);
+        await acquiring;
+
+        Assert.Equal((4, 2), (meters.Returned, meters.Calls));
     }
 }

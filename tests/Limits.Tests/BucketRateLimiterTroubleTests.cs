@@ -51,6 +51,49 @@ public sealed class BucketRateLimiterTroubleTests : LimiterTests
         Assert.False((await Limiter.AcquireAsync()).IsAcquired); // 7 / 3 = 2 were its share
     }
 
+    [Theory]
+    [InlineData(LimitAlgorithm.Concurrency)]
+    [InlineData(LimitAlgorithm.FixedWindow)]
+    public async Task What_of_a_share_has_ended_or_was_not_used_may_be_taken_again(LimitAlgorithm algorithm)
+    {
+        Policy.Trouble = TroubleMode.LocalShare;
+        Policy.Algorithm = algorithm;
+        Policy.Limit = 2;
+        Assert.Equal(RefusalReason.None, await InTroubleAsync());
+        var lease = (BucketLease)await Limiter.AcquireAsync();
+        Assert.True(lease.IsAcquired);
+        Assert.False((await Limiter.AcquireAsync()).IsAcquired);
+
+        if (algorithm == LimitAlgorithm.Concurrency)
+        {
+            lease.Dispose();
+        }
+        else
+        {
+            lease.GiveBack();
+        }
+
+        lease.GiveBack(); // once more counts for nothing
+        Assert.True((await Limiter.AcquireAsync()).IsAcquired);
+        Assert.False((await Limiter.AcquireAsync()).IsAcquired);
+    }
+
+    [Fact]
+    public async Task A_share_of_a_token_bucket_comes_back_as_fast_as_its_tokens()
+    {
+        Policy.Trouble = TroubleMode.LocalShare;
+        Policy.Algorithm = LimitAlgorithm.TokenBucket;
+        (Policy.Limit, Policy.Refill, Policy.Window) = (2, 1, TimeSpan.FromSeconds(30));
+        Assert.Equal(RefusalReason.None, await InTroubleAsync());
+        Assert.True((await Limiter.AcquireAsync()).IsAcquired);
+
+        Clock.Advance(TimeSpan.FromSeconds(40));
+        Assert.False((await Limiter.AcquireAsync()).IsAcquired); // two in a minute are its rate
+
+        Clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.True((await Limiter.AcquireAsync()).IsAcquired);
+    }
+
     [Fact]
     public async Task The_answer_to_a_call_that_timed_out_ends_the_trouble()
     {

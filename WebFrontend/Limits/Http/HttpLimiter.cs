@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
 using System.Threading.RateLimiting;
-using Marketplace.Limits;
 using Marketplace.WebFrontend.Limits.Leases;
 using Microsoft.AspNetCore.Authentication;
 
@@ -35,7 +34,10 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         return null;
     }
 
-    /// <summary>Takes permits of policies that code asks for by name, all or none, and tells nobody where they stand.</summary>
+    /// <summary>
+    /// Takes permits of policies that code asks for by name, all or none, and tells nobody where they stand. A policy that limits the
+    /// request anyway, by its endpoint or path, isn't counted twice.
+    /// </summary>
     /// <param name="context">The request.</param>
     /// <param name="limits">A policy's name, and the partition where it isn't named by the policy's key.</param>
     /// <returns>The lease, to be disposed of; or the refusal.</returns>
@@ -45,7 +47,7 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         var needsUser = false;
         foreach (var (policy, partition) in limits)
         {
-            if (plans.Find(policy) is { } limit)
+            if (plans.Find(policy) is { } limit && !(partition is null && IsPlanned(context, policy)))
             {
                 planned.Add((limit, partition));
                 needsUser |= limit.Rules.NeedsUser;
@@ -93,7 +95,7 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
                 break; // a policy before others that refuse is told of first
             }
 
-            if (!rules.IsShadow && !rules.Exempts(context, user: null) && limit.Find(context, rules)?.KnownRefusal(cost) is { IsAcquired: false } refusal)
+            if (!rules.IsShadow && !rules.Exempts(context, user: null) && limit.Find(context, rules)?.KnownRefusal(rules.AtMostAll(cost)) is { IsAcquired: false } refusal)
             {
                 status = refusal.Status;
                 Show(context, [status]);
@@ -104,6 +106,9 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         status = default;
         return false;
     }
+
+    private bool IsPlanned(HttpContext context, string policy) =>
+        plans.Of(context.GetEndpoint()).Any(limit => limit.Policy == policy && limit.CostOf(context.Request) > 0);
 
     protected override RateLimitLease AttemptAcquireCore(HttpContext resource, int permitCount)
     {
@@ -155,12 +160,7 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
         var taken = new BucketLease[asked.Length];
         if (await Asked.TakeAllAsync(asked, taken, cancellationToken) is { } refusal)
         {
-            if (refusal.Status.Limit > 0)
-            {
-                Show(context, [refusal.Status]);
-            }
-
-            return refusal;
+            return refusal; // whose answer tells of the policy that refuses
         }
 
         var statuses = new List<PermitStatus>(asked.Length);
@@ -255,8 +255,8 @@ internal sealed class HttpLimiter(LimitPlans plans, ILimitHeaders headers) : Par
             var cost = limit.CostOf(context.Request);
             if (cost > 0 && !rules.Exempts(context, user))
             {
-                var permits = (int)Math.Min(LimitsOptions.MaxPermitsPerRequest, (long)cost * permitCount);
-                asked[count++] = new(limit.Of(context, rules, user), permits, rules.IsShadow, limit.CountsWhen);
+                var permits = rules.AtMostAll((long)cost * permitCount);
+                asked[count++] = new(limit.Of(context, rules, user), permits, rules.IsShadow, limit.CountsWhenOf(context.Request));
             }
         }
 

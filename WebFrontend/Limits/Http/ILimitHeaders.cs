@@ -7,4 +7,7 @@ public interface ILimitHeaders
     /// <param name="headers">The response's headers.</param>
     /// <param name="statuses">One for each policy that applied, in the order in which they were asked; at least one.</param>
     void Write(IHeaderDictionary headers, ReadOnlySpan<PermitStatus> statuses);
+
+    /// <summary>The names of the headers that it sets.</summary>
+    IReadOnlyList<string> Names { get; }
 }

@@ -13,6 +13,9 @@ namespace Marketplace.WebFrontend.Limits.Http;
 /// <remarks>One string is made for a response; what the policies are is kept, by the order in which they were met.</remarks>
 internal sealed class IetfLimitHeaders : ILimitHeaders
 {
+    private const string PolicyHeader = "RateLimit-Policy";
+    private const string Header = "RateLimit";
+
     private Policies _none = new("", default);
     private int _count;
 
@@ -24,9 +27,11 @@ internal sealed class IetfLimitHeaders : ILimitHeaders
             policies = policies.Then(status, this);
         }
 
-        headers["RateLimit-Policy"] = policies.Text;
-        headers["RateLimit"] = TextOf(statuses);
+        headers[PolicyHeader] = policies.Text;
+        headers[Header] = TextOf(statuses);
     }
+
+    public IReadOnlyList<string> Names { get; } = [PolicyHeader, Header];
 
     private static string TextOf(ReadOnlySpan<PermitStatus> statuses)
     {

@@ -9,6 +9,12 @@ namespace Marketplace.WebFrontend.Limits.Http;
 /// </summary>
 internal sealed class LegacyLimitHeaders(ILimitHeaders inner, TimeProvider clock) : ILimitHeaders
 {
+    private const string Limit = "X-RateLimit-Limit";
+    private const string Remaining = "X-RateLimit-Remaining";
+    private const string Reset = "X-RateLimit-Reset";
+
+    public IReadOnlyList<string> Names { get; } = [.. inner.Names, Limit, Remaining, Reset];
+
     public void Write(IHeaderDictionary headers, ReadOnlySpan<PermitStatus> statuses)
     {
         inner.Write(headers, statuses);
@@ -18,9 +24,9 @@ internal sealed class LegacyLimitHeaders(ILimitHeaders inner, TimeProvider clock
             tightest = status.Remaining < tightest.Remaining ? status : tightest;
         }
 
-        headers["X-RateLimit-Limit"] = tightest.Limit.ToString(CultureInfo.InvariantCulture);
-        headers["X-RateLimit-Remaining"] = tightest.Remaining.ToString(CultureInfo.InvariantCulture);
-        headers["X-RateLimit-Reset"] = (clock.GetUtcNow().ToUnixTimeSeconds() + ProblemWriter.Seconds(tightest.ResetsIn))
+        headers[Limit] = tightest.Limit.ToString(CultureInfo.InvariantCulture);
+        headers[Remaining] = tightest.Remaining.ToString(CultureInfo.InvariantCulture);
+        headers[Reset] = (clock.GetUtcNow().ToUnixTimeSeconds() + ProblemWriter.Seconds(tightest.ResetsIn))
             .ToString(CultureInfo.InvariantCulture);
     }
 }

@@ -20,6 +20,8 @@ internal sealed class PlannedLimit(PartitionTable table, string route, int ipv6P
     /// <summary>Whether the permits stay taken, by the outcome; null if always.</summary>
     public Func<HttpContext, bool>? CountsWhen { get; init; }
 
+    public string Policy => table.Context.Policy;
+
     /// <summary>The policy as it is now: compiled again after each change.</summary>
     public PolicyRules Rules
     {
@@ -54,6 +56,10 @@ internal sealed class PlannedLimit(PartitionTable table, string route, int ipv6P
 
         return cost;
     }
+
+    /// <summary><see cref="CountsWhen"/>, unless a path's rule applies besides, which knows no condition.</summary>
+    public Func<HttpContext, bool>? CountsWhenOf(HttpRequest request) =>
+        CountsWhen is not null && Paths.Any(path => path.Matches(request)) ? null : CountsWhen;
 
     /// <summary>The request's partition if it is kept; allocates nothing but for very long keys.</summary>
     public BucketRateLimiter? Find(HttpContext context, PolicyRules rules)

@@ -37,6 +37,9 @@ internal sealed class PolicyRules
 
     public bool IsConcurrency => Source.Options.Algorithm == LimitAlgorithm.Concurrency;
 
+    /// <summary>Permits to ask for: who costs more than an operator has left of the limit costs all of it, and isn't refused for ever.</summary>
+    public int AtMostAll(long permits) => (int)Math.Min(permits, Source.Options.Limit);
+
     /// <summary>Whether the policy doesn't limit a request.</summary>
     /// <param name="context">The request.</param>
     /// <param name="user">The caller; null if nobody, or if that doesn't matter.</param>

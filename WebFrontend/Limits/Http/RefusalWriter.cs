@@ -26,12 +26,16 @@ internal static class RefusalWriter
     {
         lease.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter);
         lease.TryGetMetadata(BucketLease.ReasonName, out var reason);
+        if (lease.TryGetMetadata(BucketLease.StatusName, out var status) && status.Limit > 0 && !context.Response.HasStarted)
+        {
+            context.RequestServices.GetRequiredService<ILimitHeaders>().Write(context.Response.Headers, [status]);
+        }
+
         if (reason == RefusalReason.Unavailable)
         {
             return ProblemWriter.WriteUnavailableAsync(context, "Nothing was changed; please try again.", retryAfter);
         }
 
-        lease.TryGetMetadata(BucketLease.StatusName, out var status);
         return context.Response.HasStarted ? Task.CompletedTask : WriteTooManyAsync(context, status, ProblemWriter.Seconds(retryAfter));
     }
 

@@ -8,7 +8,7 @@ internal sealed partial class PartitionKeeper(
     : BackgroundService, IHostedLifecycleService
 {
     /// <summary>A third of the time that a concurrency permit in use is held without word from its frontend.</summary>
-    private static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan Rhythm = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan HandBackSoonAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HandBackAtLatestAfter = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan LetGoAfter = TimeSpan.FromMinutes(5);

@@ -98,14 +98,15 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
     }
 
     /// <summary>Takes over the answer to the request.</summary>
-    public void Answered(in PermitGrant grant, long sentAt, long now)
+    /// <returns>The permits that the bucket has taken back with it.</returns>
+    public int Answered(in PermitGrant grant, long sentAt, long now)
     {
         LapseIfOver(sentAt);
         var request = _request ?? throw new UnreachableException("No request is under way.");
         _usedUntil = sentAt + Ticks(grant.EndsIn);
         _request = null;
         _seen = request.Sequence;
-        _isReturning &= request.Returned.Sequence != _return.Sequence;
+        var returned = Taken(request.Returned);
         (Last, LastAt) = (grant, now);
         IsScarce = grant.Remaining == 0;
         Volatile.Write(ref _refusal, RefusalAfter(grant, sentAt));
@@ -120,7 +121,7 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
 
         if (grant.Granted == 0 && _inUse == 0 && (_lot is null || _lot.Grant.Lot != grant.Lot))
         {
-            return;
+            return returned;
         }
 
         var kept = 0;
@@ -144,6 +145,8 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
         {
             (_demand, _demandSince) = (Math.Clamp(Math.Max(kept + grant.Granted, request.Wanted), 1, SpareMax), now);
         }
+
+        return returned;
     }
 
     /// <summary>The bucket asks for what is unspent.</summary>
@@ -185,21 +188,30 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
         return new(id, _return, (_lot?.Left ?? 0) + Loose + _inUse, isRecalled && isLast ? _recall!.Value.Round : 0, _seen);
     }
 
-    /// <summary>Takes over the bucket's answer to a return.</summary>
-    /// <returns>Whether to go on: an untaken return goes with the next request.</returns>
-    public bool HandedBack(in PermitHandBack handBack, bool taken)
+    /// <summary>Takes over the bucket's answer to a return. One that it didn't take goes with the next request.</summary>
+    /// <returns>The permits that it has taken back.</returns>
+    public int HandedBack(in PermitHandBack handBack, bool taken)
     {
-        if (taken)
-        {
-            _isReturning &= handBack.Returned.Sequence != _return.Sequence;
-        }
+        var returned = taken ? Taken(handBack.Returned) : 0;
 
         if (handBack.Round != 0 && handBack.Round == _recall?.Round)
         {
             _recall = null;
         }
 
-        return taken;
+        return returned;
+    }
+
+    /// <summary>The bucket has a return, which may have come to it twice; counts once.</summary>
+    private int Taken(in PermitReturn taken)
+    {
+        if (!_isReturning || taken.Sequence != _return.Sequence)
+        {
+            return 0;
+        }
+
+        _isReturning = false;
+        return taken.Count;
     }
 
     /// <summary>Takes back permits that were spent in vain, or that a request under a concurrency limit has done with.</summary>

@@ -4,7 +4,7 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 internal sealed class PolicyMeters(string policy, TimeProvider clock)
 {
     private readonly Lock _gate = new();
-    private long _exchanges;
+    private long _calls;
     private long _leased;
     private long _returned;
     private long _recalls;
@@ -20,8 +20,8 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
 
     public string Policy => policy;
 
-    /// <summary>Grain calls: exchanges and hand-backs.</summary>
-    public long Exchanges => Interlocked.Read(ref _exchanges);
+    /// <summary>Grain calls: exchanges and hand-backs, those that failed too.</summary>
+    public long Calls => Interlocked.Read(ref _calls);
 
     public long Leased => Interlocked.Read(ref _leased);
 
@@ -54,17 +54,13 @@ internal sealed class PolicyMeters(string policy, TimeProvider clock)
         }
     }
 
-    public void Exchanged(int leased)
-    {
-        Interlocked.Increment(ref _exchanges);
-        Interlocked.Add(ref _leased, leased);
-    }
+    /// <summary>A call is made, whatever comes of it.</summary>
+    public void Call() => Interlocked.Increment(ref _calls);
 
-    public void HandedBack(int returned)
-    {
-        Interlocked.Increment(ref _exchanges);
-        Interlocked.Add(ref _returned, returned);
-    }
+    public void Lease(int permits) => Interlocked.Add(ref _leased, permits);
+
+    /// <summary>Permits have come to their bucket, with a request or by themselves.</summary>
+    public void HandBack(int permits) => Interlocked.Add(ref _returned, permits);
 
     public void Recalled() => Interlocked.Increment(ref _recalls);
 

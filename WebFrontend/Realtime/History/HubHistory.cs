@@ -53,8 +53,8 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
     public async Task<HistoryStamp> PublishAsync(
         string channel, string? id, string method, object?[] arguments, CancellationToken cancellationToken)
     {
-        CheckLength(channel, NameLengthMax, nameof(channel));
-        CheckLength(id ??= Guid.NewGuid().ToString("N"), HistoryItem.IdLengthMax, nameof(id));
+        Check(channel, NameLengthMax, nameof(channel));
+        Check(id ??= Guid.NewGuid().ToString("N"), HistoryItem.IdLengthMax, nameof(id));
         var item = new HistoryItem(id, new(method, _payloads.Serialize(arguments)));
         await _lease.EnsureHeldAsync(_clock, cancellationToken);
         var position = await _lanes.SendAsync(_names.History(channel), () => item).WaitAsync(cancellationToken);
@@ -64,7 +64,7 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
     public async Task<HistoryJoined> FollowAsync(
         string connectionId, string channel, HistoryStamp? after, CancellationToken cancellationToken)
     {
-        CheckLength(channel, NameLengthMax, nameof(channel));
+        Check(channel, NameLengthMax, nameof(channel));
         var connection = _hub.Find(connectionId) ?? throw new UnavailableException($"Connection {connectionId} has gone.");
         var name = _names.History(channel);
         try
@@ -107,11 +107,12 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static void CheckLength(string text, int lengthMax, string name)
+    private static void Check(string text, int lengthMax, string name)
     {
-        if (text is not { Length: >= 1 } || text.Length > lengthMax)
+        // PostgreSQL takes no NUL, and would refuse what others append in the same statement.
+        if (text is not { Length: >= 1 } || text.Length > lengthMax || text.Contains('\0'))
         {
-            throw new ArgumentException($"Must have 1 to {lengthMax} characters.", name);
+            throw new ArgumentException($"Must have 1 to {lengthMax} characters, and no NUL.", name);
         }
     }
 }

@@ -249,7 +249,8 @@ internal sealed class ModelFrontend
 
             isAnswered = true;
             _isHandingBack = false;
-            if (_holder.HandedBack(handBack, taken))
+            _holder.HandedBack(handBack, taken);
+            if (taken)
             {
                 HandBack(all: false);
             }

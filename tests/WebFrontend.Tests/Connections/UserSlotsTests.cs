@@ -36,6 +36,29 @@ public sealed class UserSlotsTests
     }
 
     [Fact]
+    public async Task A_slot_that_was_taken_after_it_was_given_back_goes_when_another_frontend_needs_it()
+    {
+        var late = Guid.NewGuid();
+        _counter.IsSilent = true;
+        Assert.Null(await _slots.TakeAsync("u", new(late, Epoch, [])));
+        _counter.IsSilent = false;
+        await _counter.GivenBack.Task.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System);
+        var used = Guid.NewGuid();
+        await _slots.TakeAsync("u", new(used, Epoch, []));
+
+        _counter.Held.Add(late); // it is carried out only now
+        _slots.GiveBackUnused("u", late, Epoch);
+        _slots.GiveBackUnused("u", used, Epoch);
+
+        for (var startedAt = TimeProvider.System.GetTimestamp(); _counter.Held.Contains(late); await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(10), "it is still held");
+        }
+
+        Assert.Equal([used], _counter.Held);
+    }
+
+    [Fact]
     public async Task Who_only_asks_whether_there_is_room_is_not_told_of_slots_that_nobody_uses()
     {
         _counter.Held.Add(Guid.NewGuid());

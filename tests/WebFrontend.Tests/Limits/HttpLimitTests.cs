@@ -83,6 +83,20 @@ public sealed class HttpLimitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_sends_nonsense_is_told_what_is_left_too()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/auth/email-check")
+        {
+            Content = new StringContent("{", System.Text.Encoding.UTF8, "application/json"),
+            Headers = { { "X-Forwarded-For", NewAddress() } },
+        };
+        using var answer = await _app.Client.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Matches("^\"general\";r=199;t=\\d+, \"email-check\";r=19;t=\\d+$", Header(answer, "RateLimit"));
+    }
+
+    [Fact]
     public async Task Failed_logins_count_per_account_and_successful_ones_do_not()
     {
         const string email = "guessed@example.org";
@@ -95,7 +109,9 @@ public sealed class HttpLimitTests : IAsyncLifetime
         var guesses = new List<HttpStatusCode>();
         for (var i = 0; i < 4; i++)
         {
-            guesses.Add((await LoginAsync(email, $"not the password {i}", NewAddress())).StatusCode);
+            var answer = await LoginAsync(email, $"not the password {i}", NewAddress());
+            guesses.Add(answer.StatusCode);
+            Assert.StartsWith(i < 3 ? "\"general\";" : "\"login-account\";r=0;", Header(answer, "RateLimit"), StringComparison.Ordinal);
         }
 
         Assert.Equal(

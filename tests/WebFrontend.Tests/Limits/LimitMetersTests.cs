@@ -151,6 +151,8 @@ public sealed class LimitMetersTests(LimitsApp fixture) : IClassFixture<LimitsAp
 
     private sealed class NoHeaders : ILimitHeaders
     {
+        public IReadOnlyList<string> Names => [];
+
         public void Write(IHeaderDictionary headers, ReadOnlySpan<PermitStatus> statuses) => _ = statuses;
     }
 }

@@ -15,7 +15,7 @@ namespace WebFrontend.Tests.Live;
 /// <summary>The live hub in the whole service, over its own backplane and lease.</summary>
 public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
 {
-    private const string WrongId = "clientMessageId must have 1 to 64 characters.";
+    private const string WrongId = "clientMessageId must have 1 to 64 characters, none of which is a control character.";
     private const string WrongText = "text must have 1 to 2000 characters.";
     private const string NotBound = "Failed to invoke 'SendChat' due to an error on the server.";
     private readonly MarketplaceApp _app = fixture.App;
@@ -53,10 +53,14 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         await live.Connection.InvokeAsync("JoinRoom", "lobby", Cancellation);
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", "", "hello"));
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", new string('m', 65), "hello"));
+        Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", "nul\0", "hello"));
         Assert.EndsWith(WrongText, await live.ErrorOfAsync("SendChat", "m-1", ""));
         Assert.EndsWith(WrongText, await live.ErrorOfAsync("SendChat", "m-1", new string('x', 2001)));
         Assert.Equal(NotBound, await live.ErrorOfAsync("SendChat", 1, new { a = 1 }));
         Assert.Equal(NotBound, await live.ErrorOfAsync("SendChat", "m-1"));
+        Assert.EndsWith(
+            "A connection is in one room at a time.",
+            await live.ErrorOfAsync("Resume", [new[] { new { channel = "room/lobby" }, new { channel = "room/other" } }]));
         await live.Connection.InvokeAsync("LeaveRoom", "lobby", Cancellation);
         Assert.Equal(HubConnectionState.Connected, live.Connection.State);
     }
@@ -65,7 +69,8 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
     public async Task A_connection_lasts_no_longer_than_its_access_token()
     {
         await using var app = await MarketplaceApp.StartAsync(("Users:AccessTokenLifetime", "00:00:05"));
-        await using var live = await LiveClient.ConnectAsync(app, await app.RegisterAndLoginAsync("expires@example.com"));
+        var user = await app.RegisterAndLoginAsync("expires@example.com");
+        await using var live = await LiveClient.ConnectAsync(app, user);
         var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         live.Connection.Closed += _ =>
         {
@@ -74,6 +79,11 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         };
 
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancellation);
+
+        // Nor is another one made with it, though elsewhere it is good for as long as clocks may differ.
+        using var client = app.ClientOf(user);
+        using var negotiated = await client.PostAsync("/hubs/live/negotiate?negotiateVersion=1", content: null, Cancellation);
+        Assert.Equal(HttpStatusCode.Unauthorized, negotiated.StatusCode);
     }
 
     [Fact]
@@ -108,6 +118,7 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         Assert.Equal("Hello", (string)(await live.NextAsync("Notification"))["text"]!);
 
         Assert.Equal(HttpStatusCode.BadRequest, await PostAsync(asOperator, "broadcast", new { text = "" }));
+        Assert.Equal(HttpStatusCode.BadRequest, await PostAsync(asOperator, "notifications", new { text = "to whom?" }));
         Assert.Equal(HttpStatusCode.Forbidden, await PostAsync(asUser, "broadcast", new { text = "Hello" }));
         Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync(_app.Client, "broadcast", new { text = "Hello" }));
     }
