@@ -114,10 +114,10 @@ public sealed partial class LiveChannel : IAsyncEnumerable<LiveEvent>
     }
 
     /// <summary>Nothing comes any more.</summary>
-    internal void End(LiveRefusedException? error)
+    internal void End(Exception? error)
     {
         _queue.Writer.TryComplete(error);
-        _sends.End(error ?? (Exception)new OperationCanceledException($"{Name} is followed no longer."));
+        _sends.End(error ?? new OperationCanceledException($"{Name} is followed no longer."));
     }
 
     private void Done(LiveEvent e)

@@ -13,7 +13,7 @@ public sealed partial class LiveConnection
 
     private async Task RunAsync()
     {
-        LiveRefusedException? refused = null;
+        Exception? reason = null;
         try
         {
             LiveLink? next = null;
@@ -26,12 +26,12 @@ public sealed partial class LiveConnection
         {
             // Stopped.
         }
-        catch (LiveRefusedException error)
+        catch (Exception error)
         {
-            refused = error;
+            reason = error; // refused; or the application's settings throw, which they would again
         }
 
-        Close(refused);
+        Close(reason);
     }
 
     /// <summary>Holds a link until it ends, or drains; returns the one that has taken its place, if there is one already.</summary>

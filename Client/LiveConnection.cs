@@ -73,6 +73,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
     /// <summary>Starts, and waits until it is connected for the first time, however long that takes.</summary>
     /// <param name="cancellationToken">Ends the wait, and the connection.</param>
     /// <exception cref="LiveRefusedException">The token was refused, and a fresh one too.</exception>
+    /// <remarks>It ends with what <see cref="LiveConnectionOptions.ConfigureHttp"/> and <c>ConfigureHub</c> throw, if they do.</remarks>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         lock (_lock)
@@ -168,7 +169,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
         channel.End(error);
     }
 
-    private void Close(LiveRefusedException? error)
+    private void Close(Exception? error)
     {
         List<LiveChannel> left;
         lock (_lock)

@@ -16,7 +16,7 @@ public enum LiveState
     /// <summary>Waits before it tries again.</summary>
     Waiting,
 
-    /// <summary>Stopped, or refused for good.</summary>
+    /// <summary>Stopped, refused for good, or ended by settings that throw.</summary>
     Closed,
 }
 

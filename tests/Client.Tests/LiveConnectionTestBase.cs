@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using Marketplace.Client;
+using Microsoft.AspNetCore.Http.Connections.Client;
+using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
 
@@ -7,7 +9,7 @@ namespace Client.Tests;
 public abstract class LiveConnectionTestBase : IAsyncLifetime
 {
     private protected const string Room = "room/lobby";
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private protected static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private readonly List<FakeServer> _servers = [];
     private readonly List<LiveConnection> _connections = [];
     private readonly ConcurrentQueue<LiveState> _states = new();
@@ -42,7 +44,13 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
     }
 
     private protected LiveConnection Connect(
-        FakeServer server, FakeServer? other = null, Func<bool, string>? accessToken = null, int queueMax = 1_000, int pendingSendsMax = 100)
+        FakeServer server,
+        FakeServer? other = null,
+        Func<bool, string>? accessToken = null,
+        int queueMax = 1_000,
+        int pendingSendsMax = 100,
+        Action<HttpConnectionOptions>? configureHttp = null,
+        Action<IHubConnectionBuilder>? configureHub = null)
     {
         var live = new LiveConnection(new()
         {
@@ -54,6 +62,8 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
             DrainJitter = TimeSpan.FromMilliseconds(10),
             QueueMax = queueMax,
             PendingSendsMax = pendingSendsMax,
+            ConfigureHttp = configureHttp,
+            ConfigureHub = configureHub,
         });
         live.StatusChanged += status => _states.Enqueue(status.State);
         _connections.Add(live);

@@ -136,5 +136,27 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Throws<InvalidOperationException>(() => { _ = live.Follow("inbox").SendAsync("?"); });
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Settings_that_throw_end_the_start_and_the_readers(bool ofHttp)
+    {
+        var server = await StartAsync();
+        var live = Connect(server, configureHttp: _ => Throw(ofHttp), configureHub: _ => Throw(!ofHttp));
+        var channel = live.Follow(Room);
+
+        await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation).WaitAsync(Deadline, Cancellation));
+        await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
+        Assert.Equal((LiveState.Closed, 0), (live.Status.State, server.Negotiations));
+    }
+
+    private static void Throw(bool really)
+    {
+        if (really)
+        {
+            throw new NotSupportedException();
+        }
+    }
+
     private static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
 }
