@@ -22,17 +22,7 @@ internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> access
     {
         var socket = new ClientWebSocket();
         socket.Options.CollectHttpResponseDetails = true;
-        foreach (var (name, value) in context.Options.Headers)
-        {
-            socket.Options.SetRequestHeader(name, value);
-        }
-
-        if (context.Options.Proxy is { } proxy)
-        {
-            socket.Options.Proxy = proxy;
-        }
-
-        context.Options.WebSocketConfiguration?.Invoke(socket.Options);
+        Configure(socket.Options, context.Options);
         try
         {
             if (await accessToken(cancellationToken).ConfigureAwait(false) is { Length: > 0 } token)
@@ -62,6 +52,38 @@ internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> access
                 socket.Dispose();
             }
         }
+    }
+
+    /// <summary>Gives a socket the settings that negotiations have, as SignalR does for sockets of its own.</summary>
+    private static void Configure(ClientWebSocketOptions socket, HttpConnectionOptions http)
+    {
+        foreach (var (name, value) in http.Headers)
+        {
+            socket.SetRequestHeader(name, value);
+        }
+
+        socket.Cookies = http.Cookies; // such as a balancer's, by which the upgrade gets to where the negotiation was
+        if (http.ClientCertificates is { } certificates)
+        {
+            socket.ClientCertificates.AddRange(certificates);
+        }
+
+        if (http.Credentials is { } credentials)
+        {
+            socket.Credentials = credentials;
+        }
+
+        if (http.UseDefaultCredentials is { } useDefaultCredentials)
+        {
+            socket.UseDefaultCredentials = useDefaultCredentials;
+        }
+
+        if (http.Proxy is { } proxy)
+        {
+            socket.Proxy = proxy;
+        }
+
+        http.WebSocketConfiguration?.Invoke(socket);
     }
 
     private void See(HttpResponseMessage response)

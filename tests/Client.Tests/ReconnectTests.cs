@@ -1,3 +1,8 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Marketplace.Client;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
@@ -148,6 +153,53 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation).WaitAsync(Deadline, Cancellation));
         await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
         Assert.Equal((LiveState.Closed, 0), (live.Status.State, server.Negotiations));
+    }
+
+    [Fact]
+    public async Task An_upgrade_brings_the_cookie_that_the_negotiation_was_given()
+    {
+        var server = await StartAsync();
+        var upgrades = new ConcurrentQueue<(bool HasId, string? Cookie)>();
+        server.Refuse = context =>
+        {
+            if (!IsUpgrade(context))
+            {
+                context.Response.Cookies.Append("affinity", "here");
+                return null;
+            }
+
+            upgrades.Enqueue((context.Request.Query.ContainsKey("id"), context.Request.Cookies["affinity"]));
+            return upgrades.Last().Cookie == "here" ? null : (404, null);
+        };
+
+        await Connect(server).StartAsync(Cancellation).WaitAsync(Deadline, Cancellation);
+
+        Assert.Equal([(true, "here")], upgrades);
+        Assert.Equal(1, server.Negotiations);
+    }
+
+    [Fact]
+    public async Task Certificates_and_credentials_are_for_the_socket_as_well()
+    {
+        var server = await StartAsync();
+        using var key = ECDsa.Create();
+        using var certificate = new CertificateRequest("CN=me", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100));
+        var credentials = new NetworkCredential("me", "secret");
+        ClientWebSocketOptions? socket = null;
+
+        await Connect(server, configureHttp: http =>
+        {
+            http.ClientCertificates!.Add(certificate);
+            http.Credentials = credentials;
+            http.UseDefaultCredentials = true;
+            http.WebSocketConfiguration = options => socket = options;
+        }).StartAsync(Cancellation);
+
+        Assert.NotNull(socket);
+        Assert.Same(certificate, Assert.Single(socket.ClientCertificates));
+        Assert.Same(credentials, socket.Credentials);
+        Assert.True(socket.UseDefaultCredentials);
     }
 
     private static void Throw(bool really)
