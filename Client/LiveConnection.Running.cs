@@ -72,6 +72,11 @@ public sealed partial class LiveConnection
 
         if (next is null)
         {
+            if (link.Refusal is { } refusal)
+            {
+                throw refusal;
+            }
+
             _failures = _options.Clock.GetElapsedTime(openedAt) < _options.StableAfter ? _failures + 1 : 1;
             _url++;
             await WaitAsync(retryAfter: null, await link.Ended.ConfigureAwait(false)).ConfigureAwait(false);

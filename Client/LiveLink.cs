@@ -20,6 +20,16 @@ internal interface ILiveSink
 /// (stateful reconnect), happens inside of it and is not seen here.</summary>
 internal sealed class LiveLink : IAsyncDisposable
 {
+    /// <summary>How SignalR's client begins what it says when the server closes the connection with an error, which follows.</summary>
+    private const string ClosedByServer = "The server closed the connection";
+
+    /// <summary>How the server begins to say why it closes a connection that it doesn't want back.</summary>
+    private const string Replaced = "This connection was replaced";
+    private const string ClosedByOperator = "This connection was closed by an operator";
+
+    private static readonly TimeSpan DisposedWithin = TimeSpan.FromSeconds(1);
+
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Exception?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<TimeSpan> _draining = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HubConnection _connection;
@@ -36,6 +46,8 @@ internal sealed class LiveLink : IAsyncDisposable
         connection.On<long>("Draining", afterMs => _draining.TrySetResult(TimeSpan.FromMilliseconds(Math.Clamp(afterMs, 0, 600_000))));
         connection.Closed += error =>
         {
+            Refusal = ToRefusal(error);
+            _closed.TrySetResult();
             _ended.TrySetResult(error);
             return Task.CompletedTask;
         };
@@ -43,6 +55,12 @@ internal sealed class LiveLink : IAsyncDisposable
 
     /// <summary>Completes when the connection has ended, with the reason if there is one.</summary>
     public Task<Exception?> Ended => _ended.Task;
+
+    /// <summary>
+    /// The server's reason if it closed the connection for good. It is known once the link is disposed, and not before: calls that
+    /// the close has broken may have ended the link before SignalR says why.
+    /// </summary>
+    public LiveRefusedException? Refusal { get; private set; }
 
     /// <summary>Completes when the server says that it will stop, with the time that it gives.</summary>
     public Task<TimeSpan> Draining => _draining.Task;
@@ -77,6 +95,7 @@ internal sealed class LiveLink : IAsyncDisposable
         }
         catch (Exception error)
         {
+            link._closed.TrySetResult(); // it never was open, and SignalR won't say
             await link.DisposeAsync().ConfigureAwait(false);
             if (error is OperationCanceledException && cancellationToken.IsCancellationRequested)
             {
@@ -107,10 +126,21 @@ internal sealed class LiveLink : IAsyncDisposable
     {
         _ended.TrySetResult(null);
         await _connection.DisposeAsync().ConfigureAwait(false);
+        await _closed.Task.WaitAsync(DisposedWithin, _options.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>How SignalR's client begins what it says to calls that wait when the server closes the connection with an error.</summary>
-    private const string ClosedByServer = "The server closed the connection";
+    private static LiveRefusedException? ToRefusal(Exception? closed)
+    {
+        if (closed is not HubException || !closed.Message.StartsWith(ClosedByServer, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var reason = closed.Message[(closed.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..];
+        return reason.StartsWith(Replaced, StringComparison.Ordinal) || reason.StartsWith(ClosedByOperator, StringComparison.Ordinal)
+            ? new(reason, closed)
+            : null;
+    }
 
     private async Task<T> InvokeAsync<T>(string method, object?[] arguments, CancellationToken cancellationToken)
     {

@@ -26,7 +26,9 @@ public enum LiveState
 /// <param name="Error">Why it isn't connected, if that is known.</param>
 public sealed record LiveStatus(LiveState State, TimeSpan? RetryIn = null, Exception? Error = null);
 
-/// <summary>The server refused, and asking again won't help: a token, or a channel.</summary>
+/// <summary>
+/// The server refused, and asking again won't help: a token, a channel, or a connection that was replaced or closed by an operator.
+/// </summary>
 public sealed class LiveRefusedException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>A connection could not be opened.</summary>

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -41,6 +42,8 @@ internal sealed class FakeServer : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         builder.Services.AddSignalR();
+        builder.Services.AddSingleton<FakeConnections>();
+        builder.Services.AddSingleton<HubLifetimeManager<FakeHub>>(services => services.GetRequiredService<FakeConnections>());
         FakeServer? server = null;
         builder.Services.AddSingleton(_ => server!);
         var app = builder.Build();
@@ -77,10 +80,38 @@ internal sealed class FakeServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Closes all connections with a reason, as a server does that doesn't want them back.</summary>
+    public async Task CloseAsync(string reason)
+    {
+        foreach (var connection in _app.Services.GetRequiredService<FakeConnections>().All.Values)
+        {
+            await connection.WriteAsync(new CloseMessage(reason, allowReconnect: false));
+            connection.Abort();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         Cut();
         await _app.DisposeAsync();
+    }
+}
+
+/// <summary>Has the side of connections by which they can be told anything, such as why they are closed.</summary>
+internal sealed class FakeConnections(ILogger<DefaultHubLifetimeManager<FakeHub>> logger) : DefaultHubLifetimeManager<FakeHub>(logger)
+{
+    public ConcurrentDictionary<string, HubConnectionContext> All { get; } = new();
+
+    public override Task OnConnectedAsync(HubConnectionContext connection)
+    {
+        All[connection.ConnectionId] = connection;
+        return base.OnConnectedAsync(connection);
+    }
+
+    public override Task OnDisconnectedAsync(HubConnectionContext connection)
+    {
+        All.TryRemove(connection.ConnectionId, out _);
+        return base.OnDisconnectedAsync(connection);
     }
 }
 

@@ -155,6 +155,58 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Equal((LiveState.Closed, 0), (live.Status.State, server.Negotiations));
     }
 
+    [Theory]
+    [InlineData("This connection was replaced: you have opened more than you may have at the same time.")]
+    [InlineData("This connection was closed by an operator.")]
+    public async Task Who_is_closed_on_purpose_is_told_why_and_stays_away(string reason)
+    {
+        var server = await StartAsync();
+        var live = Connect(server);
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => channel.Position is not null);
+        var reading = ReadAsync(channel, 1);
+
+        await server.CloseAsync(reason);
+
+        Assert.Equal(reason, (await Assert.ThrowsAsync<LiveRefusedException>(() => reading)).Message);
+        await UntilAsync(() => live.Status.State == LiveState.Closed);
+        Assert.Equal(reason, Assert.IsType<LiveRefusedException>(live.Status.Error).Message);
+        Assert.Equal(1, server.Negotiations);
+    }
+
+    [Fact]
+    public async Task Who_is_closed_on_purpose_in_the_middle_of_calls_stays_away_as_well()
+    {
+        var server = await StartAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            var live = Connect(server);
+            var channel = live.Follow(Room);
+            await live.StartAsync(Cancellation);
+            await UntilAsync(() => !server.Connections.IsEmpty);
+            var sending = SayAsync(channel);
+
+            await server.CloseAsync("This connection was closed by an operator.");
+
+            await Assert.ThrowsAsync<LiveRefusedException>(() => sending.WaitAsync(Deadline, Cancellation));
+        }
+
+        Assert.Equal(20, server.Negotiations);
+    }
+
+    [Fact]
+    public async Task Who_is_closed_for_another_reason_comes_back()
+    {
+        var server = await StartAsync();
+        await Connect(server).StartAsync(Cancellation);
+        await UntilAsync(() => !server.Connections.IsEmpty);
+
+        await server.CloseAsync("This client reads too slowly.");
+
+        await UntilAsync(() => Connected == 2);
+    }
+
     [Fact]
     public async Task An_upgrade_brings_the_cookie_that_the_negotiation_was_given()
     {
@@ -200,6 +252,14 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Same(certificate, Assert.Single(socket.ClientCertificates));
         Assert.Same(credentials, socket.Credentials);
         Assert.True(socket.UseDefaultCredentials);
+    }
+
+    private static async Task SayAsync(LiveChannel channel)
+    {
+        while (true)
+        {
+            await channel.SendAsync("and on", cancellationToken: Cancellation);
+        }
     }
 
     private static void Throw(bool really)
