@@ -42,7 +42,7 @@ public sealed partial class LiveConnection
         lock (_lock)
         {
             _work = work;
-            _channels.ForEach(work.Add);
+            _channels.ForEach(channel => work.Add(channel, _leaving));
         }
 
         Become(new(LiveState.Connected));
@@ -153,8 +153,17 @@ public sealed partial class LiveConnection
 
         public CancellationToken Token => _end.Token;
 
-        /// <summary>Under the connection's lock.</summary>
-        public void Add(LiveChannel channel) => _tasks.Add(Task.Run(() => channel.KeepAsync(link, Token), CancellationToken.None));
+        /// <summary>
+        /// Under the connection's lock. What is left already must be left before: the server is in one room, and would leave the one
+        /// that is followed now if it were told later.
+        /// </summary>
+        public void Add(LiveChannel channel, Task leaving) => _tasks.Add(Task.Run(
+            async () =>
+            {
+                await leaving.ConfigureAwait(false);
+                await channel.KeepAsync(link, Token).ConfigureAwait(false);
+            },
+            CancellationToken.None));
 
         /// <summary>Once nothing is added any more.</summary>
         public async Task EndAsync()

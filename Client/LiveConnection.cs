@@ -17,6 +17,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
     private readonly ILogger _logger;
     private Task? _run;
     private Work? _work;
+    private Task _leaving = Task.CompletedTask;
     private volatile LiveStatus _status = new(LiveState.Idle);
 
     public LiveConnection(LiveConnectionOptions options)
@@ -64,7 +65,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
             }
 
             _channels.Add(followed);
-            _work?.Add(followed);
+            _work?.Add(followed, _leaving);
         }
 
         return followed;
@@ -129,21 +130,25 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
 
     void ILiveSink.OnBroadcast(BroadcastMessage message) => BroadcastReceived?.Invoke(message);
 
-    internal async Task LeaveAsync(LiveChannel channel)
+    internal Task LeaveAsync(LiveChannel channel)
     {
-        Work? work;
         lock (_lock)
         {
             if (!_channels.Remove(channel))
             {
-                return;
+                return Task.CompletedTask;
             }
 
-            work = _work;
+            var (work, before) = (_work, _leaving);
+            return _leaving = Task.Run(() => LeaveAsync(channel, work, before), CancellationToken.None);
         }
+    }
 
+    private async Task LeaveAsync(LiveChannel channel, Work? work, Task before)
+    {
         await channel.Left.CancelAsync().ConfigureAwait(false);
         channel.End(null);
+        await before.ConfigureAwait(false);
         if (channel.Room is { } room && work is not null)
         {
             try

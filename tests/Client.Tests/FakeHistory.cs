@@ -70,6 +70,14 @@ internal sealed class FakeHistory
         }
     }
 
+    public void Leave(string channel, string connectionId)
+    {
+        lock (_lock)
+        {
+            _followers.Remove((channel, connectionId));
+        }
+    }
+
     public void Gone(string connectionId)
     {
         lock (_lock)

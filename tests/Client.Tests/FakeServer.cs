@@ -154,7 +154,11 @@ internal sealed class FakeHub(FakeServer server) : Hub
         return stamp;
     }
 
-    public void LeaveRoom(string room) => server.Calls.Enqueue(("LeaveRoom", room));
+    public void LeaveRoom(string room)
+    {
+        server.Calls.Enqueue(("LeaveRoom", room));
+        server.History.Leave($"room/{room}", Context.ConnectionId);
+    }
 
     private void Disturb(string method, object? argument)
     {

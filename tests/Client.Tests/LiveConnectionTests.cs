@@ -196,6 +196,29 @@ public sealed class LiveConnectionTests : LiveConnectionTestBase
     }
 
     [Fact]
+    public async Task A_room_that_is_left_and_followed_again_at_once_is_heard()
+    {
+        const int rounds = 100;
+        var server = await StartAsync();
+        var live = Connect(server);
+        var room = live.Follow(Room, LiveStamp.Beginning(Room));
+        await live.StartAsync(Cancellation);
+        for (var i = 1; i <= rounds; i++)
+        {
+            await UntilAsync(() => room.Position is not null && server.Calls.Count == (2 * i) - 1);
+            _ = room.LeaveAsync();
+            room = live.Follow(Room);
+        }
+
+        await UntilAsync(() => room.Position is not null && server.Calls.Count == (2 * rounds) + 1);
+        server.History.Say(Room, "1");
+        Assert.Equal(["1"], await ReadAsync(room, 1));
+        Assert.Equal(
+            ["Resume", .. Enumerable.Repeat<string[]>(["LeaveRoom", "Resume"], rounds).SelectMany(pair => pair)],
+            server.Calls.Select(call => call.Method));
+    }
+
+    [Fact]
     public async Task Broadcasts_come_as_they_are_and_stopping_ends_everything()
     {
         var server = await StartAsync();
