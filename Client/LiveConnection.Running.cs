@@ -56,8 +56,10 @@ public sealed partial class LiveConnection
                 var wait = await link.Draining.ConfigureAwait(false) + _policy.Jitter(_options.DrainJitter);
                 await Task.WhenAny(link.Ended, Task.Delay(wait, _options.Clock, _stop.Token)).ConfigureAwait(false);
                 _stop.Token.ThrowIfCancellationRequested();
-                next = link.Ended.IsCompleted ? null : await TryOpenAsync().ConfigureAwait(false);
             }
+
+            _url++; // once: at the cap the next address is asked again, and not the one that drains
+            next = link.Ended.IsCompleted ? null : await TryOpenAsync(link).ConfigureAwait(false);
         }
         finally
         {
@@ -78,7 +80,6 @@ public sealed partial class LiveConnection
             }
 
             _failures = _options.Clock.GetElapsedTime(openedAt) < _options.StableAfter ? _failures + 1 : 1;
-            _url++;
             await WaitAsync(retryAfter: null, await link.Ended.ConfigureAwait(false)).ConfigureAwait(false);
         }
 
@@ -117,12 +118,18 @@ public sealed partial class LiveConnection
         }
     }
 
-    private async Task<LiveLink?> TryOpenAsync()
+    /// <summary>Opens the link that takes an old one's place; null if that doesn't succeed.</summary>
+    private async Task<LiveLink?> TryOpenAsync(LiveLink old)
     {
         try
         {
-            _url++;
-            return await OpenOnceAsync(isTokenRefused: false).ConfigureAwait(false);
+            var opening = OpenOnceAsync(isTokenRefused: false);
+            if (await Task.WhenAny(opening, old.Ended).ConfigureAwait(false) != opening)
+            {
+                Become(new(LiveState.Connecting, Error: await old.Ended.ConfigureAwait(false)));
+            }
+
+            return await opening.ConfigureAwait(false);
         }
         catch (LiveOpenException)
         {

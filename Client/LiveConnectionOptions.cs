@@ -27,7 +27,10 @@ public sealed class LiveConnectionOptions
     /// <summary>A connection that lived this long was a success: failures are counted anew.</summary>
     public TimeSpan StableAfter { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>A call that isn't answered within this is taken for a broken connection.</summary>
+    /// <summary>
+    /// A call that isn't answered within this is taken for a broken connection, and so is an attempt to connect, its access token
+    /// included, that takes longer.
+    /// </summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long what the server says it has sent may take to arrive before it is asked for again.</summary>

@@ -66,16 +66,19 @@ internal sealed class LiveLink : IAsyncDisposable
     public Task<TimeSpan> Draining => _draining.Task;
 
     /// <summary>Connects.</summary>
-    /// <exception cref="LiveOpenException">It didn't succeed.</exception>
+    /// <exception cref="LiveOpenException">It didn't succeed, or not within the time that a call may take.</exception>
     public static async Task<LiveLink> OpenAsync(
         LiveConnectionOptions options, Uri url, bool isTokenRefused, bool skipNegotiation, ILiveSink sink, CancellationToken cancellationToken)
     {
+        using var limit = new CancellationTokenSource(options.CallTimeout, options.Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        var untilOpen = either.Token;
         var watch = new RefusalWatch(token => options.AccessToken(isTokenRefused, token), options.Clock);
         var builder = new HubConnectionBuilder().WithUrl(url, HttpTransportType.WebSockets, http =>
         {
             options.ConfigureHttp?.Invoke(http);
             http.SkipNegotiation = skipNegotiation;
-            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, cancellationToken);
+            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, untilOpen);
             http.WebSocketFactory = watch.OpenAsync;
             var inner = http.HttpMessageHandlerFactory;
             http.HttpMessageHandlerFactory = handler => watch.Watch(inner?.Invoke(handler) ?? handler);
@@ -90,7 +93,7 @@ internal sealed class LiveLink : IAsyncDisposable
         var link = new LiveLink(builder.Build(), options, sink);
         try
         {
-            await link._connection.StartAsync(cancellationToken).ConfigureAwait(false);
+            await link._connection.StartAsync(untilOpen).ConfigureAwait(false);
             return link;
         }
         catch (Exception error)

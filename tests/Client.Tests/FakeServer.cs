@@ -20,6 +20,9 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public FakeHistory History { get; }
 
+    /// <summary>Whether a negotiation or an upgrade is never answered.</summary>
+    public Func<HttpContext, bool> IsSilent { get; set; } = _ => false;
+
     /// <summary>Refuses a negotiation or an upgrade: a status and Retry-After, or null.</summary>
     public Func<HttpContext, (int Status, string? RetryAfter)?> Refuse { get; set; } = _ => null;
 
@@ -53,6 +56,13 @@ internal sealed class FakeServer : IAsyncDisposable
             if (context.Request.Path.Value!.EndsWith("negotiate", StringComparison.Ordinal))
             {
                 Interlocked.Increment(ref server.Negotiations);
+            }
+
+            if (server.IsSilent(context))
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return;
             }
 
             if (server.Refuse(context) is not { } refusal)

@@ -49,6 +49,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         Func<bool, string>? accessToken = null,
         int queueMax = 1_000,
         int pendingSendsMax = 100,
+        TimeSpan? callTimeout = null,
         Action<HttpConnectionOptions>? configureHttp = null,
         Action<IHubConnectionBuilder>? configureHub = null)
     {
@@ -62,6 +63,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
             DrainJitter = TimeSpan.FromMilliseconds(10),
             QueueMax = queueMax,
             PendingSendsMax = pendingSendsMax,
+            CallTimeout = callTimeout ?? TimeSpan.FromSeconds(30),
             ConfigureHttp = configureHttp,
             ConfigureHub = configureHub,
         });

@@ -51,6 +51,21 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Equal(["1", "2"], await ReadAsync(channel, 2));
     }
 
+    [Fact]
+    public async Task A_drain_at_the_cap_of_connections_goes_on_at_the_next_address()
+    {
+        var server = await StartAsync();
+        var other = await StartAsync(server.History);
+        other.Refuse = _ => other.Negotiations == 1 ? (429, null) : null;
+        await Connect(server, other).StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
+
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => other.Connections.Count == 1);
+
+        Assert.Equal((1, 2), (server.Negotiations, other.Negotiations));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -1,0 +1,63 @@
+using Marketplace.Client;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.SignalR;
+
+namespace Client.Tests;
+
+/// <summary>Servers that accept and never answer.</summary>
+public sealed class SilentServerTests : LiveConnectionTestBase
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_address_that_never_answers_is_given_up_for_the_next(bool atNegotiation)
+    {
+        var silent = await StartAsync();
+        silent.IsSilent = context => atNegotiation != IsUpgrade(context);
+        var other = await StartAsync();
+
+        await Connect(silent, other, callTimeout: Patience).StartAsync(Cancellation).WaitAsync(Deadline, Cancellation);
+
+        await UntilAsync(() => other.Connections.Count == 1);
+    }
+
+    [Fact]
+    public async Task A_drain_whose_next_address_never_answers_comes_back_to_the_first()
+    {
+        var (server, _, live) = await DrainAsync(callTimeout: Patience);
+
+        server.Cut();
+
+        await UntilAsync(() => Connected == 2 && live.Status.State == LiveState.Connected && server.Connections.Count == 1);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_the_next_address_says_that_the_old_connection_has_ended()
+    {
+        var (server, silent, live) = await DrainAsync(callTimeout: TimeSpan.FromMinutes(10));
+        Assert.Equal(LiveState.Connected, live.Status.State);
+
+        server.Cut();
+
+        await UntilAsync(() => live.Status.State == LiveState.Connecting);
+        Assert.Equal(1, silent.Negotiations);
+    }
+
+    /// <summary>A server that drains, and a connection that waits for another one's answer.</summary>
+    private async Task<(FakeServer Server, FakeServer Silent, LiveConnection Live)> DrainAsync(TimeSpan callTimeout)
+    {
+        var server = await StartAsync();
+        var silent = await StartAsync();
+        silent.IsSilent = _ => true;
+        var live = Connect(server, silent, callTimeout: callTimeout);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => silent.Negotiations == 1);
+        return (server, silent, live);
+    }
+
+    private static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
+}
