@@ -73,7 +73,7 @@ internal sealed class LiveLink : IAsyncDisposable
         using var limit = new CancellationTokenSource(options.CallTimeout, options.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var untilOpen = either.Token;
-        var watch = new RefusalWatch(token => options.AccessToken(isTokenRefused, token), options.Clock);
+        var watch = new RefusalWatch(token => options.AccessToken(isTokenRefused, token), options.CallTimeout, options.Clock);
         var builder = new HubConnectionBuilder().WithUrl(url, HttpTransportType.WebSockets, http =>
         {
             options.ConfigureHttp?.Invoke(http);
@@ -125,11 +125,17 @@ internal sealed class LiveLink : IAsyncDisposable
     /// <summary>Takes the connection for broken: it ends, and another takes its place.</summary>
     public void Break(Exception error) => _ended.TrySetResult(error);
 
+    /// <summary>Closes it. What takes more than a second of that, such as a stateful reconnect under way, is not waited for.</summary>
     public async ValueTask DisposeAsync()
     {
         _ended.TrySetResult(null);
+        await CloseAsync().WaitAsync(DisposedWithin, _options.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task CloseAsync()
+    {
         await _connection.DisposeAsync().ConfigureAwait(false);
-        await _closed.Task.WaitAsync(DisposedWithin, _options.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _closed.Task.ConfigureAwait(false);
     }
 
     private static LiveRefusedException? ToRefusal(Exception? closed)

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http.Connections.Client;
 namespace Marketplace.Client;
 
 /// <summary>Sees the status and Retry-After of a refused negotiation or upgrade, which SignalR keeps to itself.</summary>
-internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> accessToken, TimeProvider clock)
+internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> accessToken, TimeSpan openedWithin, TimeProvider clock)
 {
     public HttpStatusCode? Status { get; private set; }
 
@@ -17,20 +17,25 @@ internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> access
 
     public HttpMessageHandler Watch(HttpMessageHandler inner) => new Handler(this, inner);
 
-    /// <summary>Opens a socket as SignalR would, and keeps the answer if it is a refusal.</summary>
+    /// <summary>
+    /// Opens a socket as SignalR would, and keeps the answer if it is a refusal. It has its own limit, since SignalR sets none when
+    /// it reconnects (stateful reconnect), and ends no connection before that is through.
+    /// </summary>
     public async ValueTask<WebSocket> OpenAsync(WebSocketConnectionContext context, CancellationToken cancellationToken)
     {
+        using var limit = new CancellationTokenSource(openedWithin, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var socket = new ClientWebSocket();
         socket.Options.CollectHttpResponseDetails = true;
         Configure(socket.Options, context.Options);
         try
         {
-            if (await accessToken(cancellationToken).ConfigureAwait(false) is { Length: > 0 } token)
+            if (await accessToken(either.Token).ConfigureAwait(false) is { Length: > 0 } token)
             {
                 socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
             }
 
-            await socket.ConnectAsync(context.Uri, cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(context.Uri, either.Token).ConfigureAwait(false);
             return socket;
         }
         catch (WebSocketException)

@@ -28,7 +28,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         GC.SuppressFinalize(this);
         foreach (var connection in _connections)
         {
-            await connection.DisposeAsync();
+            await connection.DisposeAsync().AsTask().WaitAsync(Deadline, Cancellation);
         }
 
         foreach (var server in _servers)

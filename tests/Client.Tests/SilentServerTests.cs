@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using Marketplace.Client;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
 
@@ -43,6 +45,49 @@ public sealed class SilentServerTests : LiveConnectionTestBase
 
         await UntilAsync(() => live.Status.State == LiveState.Connecting);
         Assert.Equal(1, silent.Negotiations);
+    }
+
+    [Fact]
+    public async Task A_stateful_reconnect_that_is_never_answered_gives_way_to_a_new_connection()
+    {
+        var (server, upgrades) = await StartStatefulAsync();
+        var live = Connect(server, callTimeout: Patience, configureHub: hub => hub.WithServerTimeout(Patience));
+        await live.StartAsync(Cancellation);
+
+        upgrades.First().Abort();
+
+        await UntilAsync(() => server.Negotiations >= 2 && Connected >= 2);
+        await live.DisposeAsync().AsTask().WaitAsync(Deadline, Cancellation);
+    }
+
+    [Fact]
+    public async Task Stopping_waits_for_no_stateful_reconnect()
+    {
+        var (server, upgrades) = await StartStatefulAsync();
+        var live = Connect(server, callTimeout: TimeSpan.FromMinutes(10));
+        await live.StartAsync(Cancellation);
+        upgrades.First().Abort();
+        await UntilAsync(() => upgrades.Count == 2);
+
+        await live.DisposeAsync().AsTask().WaitAsync(Deadline, Cancellation);
+    }
+
+    /// <summary>A server that never answers the second upgrade, which is the stateful reconnect.</summary>
+    private async Task<(FakeServer Server, IReadOnlyCollection<HttpContext> Upgrades)> StartStatefulAsync()
+    {
+        var server = await StartAsync(isStateful: true);
+        var upgrades = new ConcurrentQueue<HttpContext>();
+        server.IsSilent = context =>
+        {
+            if (!IsUpgrade(context))
+            {
+                return false;
+            }
+
+            upgrades.Enqueue(context);
+            return upgrades.Count == 2;
+        };
+        return (server, upgrades);
     }
 
     /// <summary>A server that drains, and a connection that waits for another one's answer.</summary>
