@@ -8,7 +8,11 @@ namespace Marketplace.Client;
 /// </summary>
 public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
 {
+    /// <summary>Broadcasts that are remembered, to know a repeat; what was before them would be raised again.</summary>
+    private const int BroadcastsKnown = 100;
+
     private readonly Lock _lock = new();
+    private readonly Queue<BroadcastMessage> _broadcasts = [];
     private readonly List<LiveChannel> _channels = [];
     private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
@@ -35,7 +39,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
     /// <summary>Raised with every change of <see cref="Status"/>, on the connection's own loop: handlers should return soon.</summary>
     public event Action<LiveStatus>? StatusChanged;
 
-    /// <summary>Raised with what operators tell everyone. It is not kept: who is away misses it.</summary>
+    /// <summary>Raised once with what operators tell everyone. It is not kept: who is away misses it.</summary>
     public event Action<BroadcastMessage>? BroadcastReceived;
 
     /// <summary>Where the readers of all channels are, to be saved and given to <see cref="Follow"/> by a later run.</summary>
@@ -128,7 +132,25 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
         channel?.Offer(e);
     }
 
-    void ILiveSink.OnBroadcast(BroadcastMessage message) => BroadcastReceived?.Invoke(message);
+    void ILiveSink.OnBroadcast(BroadcastMessage message)
+    {
+        lock (_lock)
+        {
+            if (_broadcasts.Contains(message))
+            {
+                return; // while one server's place is taken by another, both bring it, in either order
+            }
+
+            if (_broadcasts.Count == BroadcastsKnown)
+            {
+                _broadcasts.Dequeue();
+            }
+
+            _broadcasts.Enqueue(message);
+        }
+
+        BroadcastReceived?.Invoke(message);
+    }
 
     internal Task LeaveAsync(LiveChannel channel)
     {

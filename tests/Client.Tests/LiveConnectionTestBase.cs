@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Marketplace.Client;
 using Microsoft.AspNetCore.Http.Connections.Client;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
@@ -50,6 +51,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         int queueMax = 1_000,
         int pendingSendsMax = 100,
         TimeSpan? callTimeout = null,
+        Func<HubException, bool>? isTransient = null,
         Action<HttpConnectionOptions>? configureHttp = null,
         Action<IHubConnectionBuilder>? configureHub = null)
     {
@@ -63,6 +65,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
             DrainJitter = TimeSpan.FromMilliseconds(10),
             QueueMax = queueMax,
             PendingSendsMax = pendingSendsMax,
+            IsTransient = isTransient ?? (error => error.Message.Contains("try again", StringComparison.OrdinalIgnoreCase)),
             CallTimeout = callTimeout ?? TimeSpan.FromSeconds(30),
             ConfigureHttp = configureHttp,
             ConfigureHub = configureHub,

@@ -33,6 +33,42 @@ public sealed class ReconnectTests : LiveConnectionTestBase
     }
 
     [Fact]
+    public async Task A_broadcast_that_comes_from_the_old_server_and_the_next_is_heard_once()
+    {
+        var server = await StartAsync();
+        var other = await StartAsync(server.History);
+        using var isHeld = new ManualResetEventSlim();
+        var isAsked = false;
+        server.Disturb = (method, _) => method == "Resume" ? "Please try again." : null;
+        var live = Connect(server, other, isTransient: _ =>
+        {
+            isAsked = true;
+            return isHeld.Wait(Deadline); // the old connection isn't closed as long as its channels are busy
+        });
+        live.Follow(Room);
+        var heard = new ConcurrentQueue<string>();
+        live.BroadcastReceived += message => heard.Enqueue(message.Text);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => isAsked);
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => other.Connections.Count == 1);
+
+        string[] texts = ["Maintenance", "at noon"];
+        foreach (var (from, last) in new[] { (server, "from the old"), (other, "from the next") })
+        {
+            foreach (var text in texts.Append(last))
+            {
+                await from.Hub.Clients.All.SendAsync("Broadcast", new BroadcastMessage(text, DateTimeOffset.UnixEpoch), Cancellation);
+            }
+
+            await UntilAsync(() => heard.Contains(last));
+        }
+
+        isHeld.Set();
+        Assert.Equal([.. texts, "from the old", "from the next"], heard);
+    }
+
+    [Fact]
     public async Task A_drain_at_the_cap_of_connections_lets_go_of_the_old_one_first()
     {
         var server = await StartAsync();
