@@ -1,0 +1,46 @@
+using System.Reflection;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Architecture.Tests;
+
+/// <summary>What <c>deploy/nginx/marketplace.conf</c> promises besides passing requests on.</summary>
+public sealed partial class NginxTests
+{
+    private static readonly string Site = File.ReadAllText(Path.Combine(Repository.Root, "deploy", "nginx", "marketplace.conf"));
+
+    /// <summary>WebSockets and server-sent events of browsers carry the access token in the query.</summary>
+    [Fact]
+    public void No_access_token_of_a_live_connection_lands_in_a_log()
+    {
+        var locations = Location().Matches(Site).ToDictionary(
+            location => location.Groups["path"].Value, location => location.Groups["body"].Value);
+
+        // A request is logged where it ended: at one of these when nginx itself must answer.
+        Assert.All(["/hubs/", "@too_large", "@unavailable"], path => Assert.Contains("access_log off;", locations[path], StringComparison.Ordinal));
+        Assert.Contains("error_log stderr crit;", locations["/hubs/"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_nginx_answers_itself_has_the_type_that_a_frontend_gives_that_status_and_a_trace_id()
+    {
+        var typeOf = Assembly.Load("Marketplace.WebFrontend").GetType("Marketplace.WebFrontend.Hosting.ProblemTypes")!.GetMethod("UriOf")!;
+        var answers = Answer().Matches(Site).ToDictionary(
+            answer => int.Parse(answer.Groups["status"].Value, null), answer => JsonNode.Parse(answer.Groups["body"].Value)!);
+        Assert.Equal([413, 503], answers.Keys.Order());
+
+        foreach (var (status, answer) in answers)
+        {
+            Assert.Equal((string?)typeOf.Invoke(null, [new ProblemDetails { Status = status }]), (string?)answer["type"]);
+            Assert.Equal(status, (int?)answer["status"]);
+            Assert.Equal("$request_id", (string?)answer["traceId"]);
+        }
+    }
+
+    [GeneratedRegex(@"location (?<path>\S+) \{(?<body>[^}]*)\}")]
+    private static partial Regex Location();
+
+    [GeneratedRegex(@"return (?<status>\d{3}) '(?<body>\{[^']*\})';")]
+    private static partial Regex Answer();
+}
