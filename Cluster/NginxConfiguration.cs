@@ -50,13 +50,14 @@ internal static partial class NginxConfiguration
     {
         using var stream = typeof(NginxConfiguration).Assembly.GetManifestResourceStream(SiteResource)!;
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        var servers = string.Concat(frontendPorts.Select(frontend => string.Create(
-            CultureInfo.InvariantCulture, $"    server 127.0.0.1:{frontend} max_fails=3 fail_timeout=2s;\n")));
-        var site = Servers().Replace(reader.ReadToEnd(), servers);
+        var site = Servers().Replace(reader.ReadToEnd(), example => string.Concat(frontendPorts.Select(frontend => string.Create(
+            CultureInfo.InvariantCulture, $"    server 127.0.0.1:{frontend}{example.Groups["parameters"]};\n"))));
         return Listen().Replace(site, string.Create(CultureInfo.InvariantCulture, $"    listen 127.0.0.1:{port};\n"));
     }
 
-    [GeneratedRegex(@"^ *# generated: servers\n.*^ *# end of generated\n", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex(
+        @"^ *# generated: servers\n *server \S+(?<parameters>[^;]*);.*?^ *# end of generated\n",
+        RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Servers();
 
     [GeneratedRegex(@"^ *listen .*# generated: listen\n", RegexOptions.Multiline)]

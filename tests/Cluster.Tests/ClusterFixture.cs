@@ -5,7 +5,7 @@ using Npgsql;
 namespace Cluster.Tests;
 
 /// <summary>
-/// Three silos, two frontends and PostgreSQL as processes, started at once on an empty database. Tests share it and must
+/// Three silos, two frontends, nginx and PostgreSQL as processes, started at once on an empty database. Tests share it and must
 /// leave everything running; each counts under addresses and users of its own.
 /// </summary>
 public sealed class ClusterFixture : IAsyncLifetime
@@ -27,7 +27,6 @@ public sealed class ClusterFixture : IAsyncLifetime
             Directory = _directory,
             Silos = 3,
             Frontends = 2,
-            WithNginx = false,
             RestartsDeadProcesses = true,
             Postgres = PostgresTuning.ThrowAway,
             Settings = new Dictionary<string, string>

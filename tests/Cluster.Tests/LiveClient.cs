@@ -24,7 +24,7 @@ internal sealed class LiveClient : IAsyncDisposable
     private readonly TaskCompletionSource<long> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isClosed;
 
-    private LiveClient(ClusterUser user, Uri frontend)
+    private LiveClient(ClusterUser user, Uri frontend, bool negotiates)
     {
         _accessToken = user.AccessToken;
         _connection = new HubConnectionBuilder()
@@ -33,6 +33,7 @@ internal sealed class LiveClient : IAsyncDisposable
                 options.AccessTokenProvider = () => Task.FromResult<string?>(_accessToken);
                 options.Headers["X-Forwarded-For"] = _address;
                 options.WebSocketFactory = OpenAsync;
+                options.SkipNegotiation = !negotiates;
             })
             .Build();
         _connection.Closed += _ =>
@@ -70,9 +71,10 @@ internal sealed class LiveClient : IAsyncDisposable
     /// <summary>Completes with the moment when it was closed, by whomever.</summary>
     public Task<long> Closed => _closed.Task;
 
-    public static async Task<LiveClient> ConnectAsync(ClusterUser user, Uri frontend)
+    /// <summary>Connects. Through a balancer not to <paramref name="negotiates"/>: the connection might reach another frontend.</summary>
+    public static async Task<LiveClient> ConnectAsync(ClusterUser user, Uri frontend, bool negotiates = true)
     {
-        var client = new LiveClient(user, frontend);
+        var client = new LiveClient(user, frontend, negotiates);
         try
         {
             await client._connection.StartAsync();
@@ -82,7 +84,7 @@ internal sealed class LiveClient : IAsyncDisposable
         {
             client.Status = refused.StatusCode ?? 0;
         }
-        catch (Exception error) when (error is AggregateException or IOException or OperationCanceledException)
+        catch (Exception error) when (error is AggregateException or WebSocketException or IOException or OperationCanceledException)
         {
             // The upgrade was refused, which OpenAsync noted, or the frontend died in the middle of it.
         }

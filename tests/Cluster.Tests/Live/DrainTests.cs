@@ -12,6 +12,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
     private const int Followers = 190;
     private const int Stubborn = 10;
     private const int PerUser = 5;
+    private const int BehindNginx = 40;
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeProvider Clock = TimeProvider.System;
@@ -45,7 +46,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         var refused = await LiveClient.TryAsync(users[0], Stopping.Address);
         var isReady = await Stopping.IsReadyAsync();
         var answer = await request.EndAsync(); // before Kestrel finds its body too slow, which takes it 5 s
-        var moved = await Task.WhenAll(clients.Take(Followers).Select((client, i) => FollowAsync(client, notices[i], users[i / PerUser])));
+        var moved = await Task.WhenAll(clients.Take(Followers).Select((client, i) => FollowAsync(client, users[i / PerUser], Other)));
         var closedAt = await Task.WhenAll(clients.Skip(Followers).Select(client => client.Closed))
             .WaitAsync(StopWithin, Clock, TestContext.Current.CancellationToken);
         var obeyed = await stopping;
@@ -70,6 +71,43 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         await DisposeAsync(clients.Concat(moved));
     }
 
+    /// <summary>The frontend that drains is the emptiest of all, so a balancer that counts connections would choose it each time.</summary>
+    [Fact]
+    public async Task Behind_nginx_no_client_is_sent_back_to_the_frontend_that_stops()
+    {
+        Assert.SkipWhen(Fixture.Cluster.Nginx is null, "nginx is not installed.");
+        var nginx = Fixture.Cluster.Address;
+        var users = await Task.WhenAll(Enumerable.Range(0, BehindNginx / PerUser).Select(_ => Fixture.NewUserAsync()));
+        var negotiator = await Fixture.NewUserAsync();
+        var clients = new List<LiveClient>();
+        for (var i = 0; i < BehindNginx; i++)
+        {
+            clients.Add(await LiveClient.ConnectAsync(users[i / PerUser], nginx, negotiates: false));
+        }
+
+        Assert.All(clients, client => Assert.True(client.IsLive, $"a client got {client.Status}"));
+        using var stop = new CancellationTokenSource();
+        var negotiating = NegotiateAsync(negotiator, nginx, stop.Token);
+
+        var stopping = Stopping.StopAsync(StopWithin);
+        var movers = clients.Select((client, i) => MoveAsync(client, users[i / PerUser])).ToList();
+        var after = await Task.WhenAll(movers);
+        await stop.CancelAsync();
+        var negotiations = await negotiating;
+
+        var moved = after.Except(clients).ToList();
+        output.WriteLine($"{moved.Count} of {clients.Count} clients moved; {negotiations.Count} negotiations meanwhile");
+        Assert.InRange(moved.Count, 1, clients.Count - 1);
+        Assert.All(after, client => Assert.True(client.IsLive, $"a client got {client.Status}"));
+        Assert.All(await Task.WhenAll(after.Select(client => client.AnswersAsync())), Assert.True);
+        Assert.All(negotiations, status => Assert.Equal(HttpStatusCode.OK, status));
+        Assert.True(await stopping, "it was killed");
+        await DisposeAsync(clients.Concat(moved));
+
+        async Task<LiveClient> MoveAsync(LiveClient client, ClusterUser user) =>
+            await Task.WhenAny(client.Draining, stopping) == client.Draining ? await FollowAsync(client, user, nginx, negotiates: false) : client;
+    }
+
     [Fact]
     public async Task A_second_signal_ends_the_waiting()
     {
@@ -88,23 +126,40 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         Assert.Equal(0, Stopping.ExitCode);
     }
 
-    private async Task<LiveClient> FollowAsync(LiveClient client, DrainNotice notice, ClusterUser user)
+    private static async Task<LiveClient> FollowAsync(LiveClient client, ClusterUser user, Uri other, bool negotiates = true)
     {
+        var notice = await client.Draining;
         var wait = TimeSpan.FromMilliseconds(notice.AfterMs) - Clock.GetElapsedTime(notice.At);
         await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Clock);
         Assert.True(client.IsLive, $"cut before its {notice.AfterMs} ms");
         await client.DisposeAsync();
 
         // Its slot comes back in a moment; until then its user may have as many connections as a user may.
-        var next = await LiveClient.ConnectAsync(user, Other);
+        var next = await LiveClient.ConnectAsync(user, other, negotiates);
         for (var attempt = 1; next.Status == HttpStatusCode.TooManyRequests && attempt < 20; attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), Clock);
             await next.DisposeAsync();
-            next = await LiveClient.ConnectAsync(user, Other);
+            next = await LiveClient.ConnectAsync(user, other, negotiates);
         }
 
         return next;
+    }
+
+    /// <summary>Negotiates again and again, and returns what it was answered.</summary>
+    private static async Task<IReadOnlyCollection<HttpStatusCode>> NegotiateAsync(
+        ClusterUser user, Uri frontend, CancellationToken cancellationToken)
+    {
+        using var http = user.ClientOf(frontend);
+        var answers = new List<HttpStatusCode>();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            using var answer = await http.PostAsync("/hubs/live/negotiate?negotiateVersion=1", null, CancellationToken.None);
+            answers.Add(answer.StatusCode);
+            await Task.Delay(TimeSpan.FromMilliseconds(20), Clock, CancellationToken.None);
+        }
+
+        return answers;
     }
 
     /// <summary>A fifth of the clients leaves in each fifth of the window.</summary>
