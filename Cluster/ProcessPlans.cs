@@ -83,7 +83,7 @@ internal sealed class ProcessPlans
     }
 
     /// <summary>The <c>dotnet</c> of the runtime that this process runs on, which need not be the one in PATH.</summary>
-    private static string DotnetHost() => Path.GetFullPath(
+    internal static string DotnetHost() => Path.GetFullPath(
         Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
     private static Uri Loopback(int port) => new($"http://127.0.0.1:{Text(port)}/");

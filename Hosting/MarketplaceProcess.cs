@@ -26,15 +26,17 @@ public static class MarketplaceProcess
     /// <param name="map">Adds middleware and endpoints.</param>
     /// <param name="surround">
     /// Starts what the process needs around it and may configure it, before <paramref name="compose"/> and not for
-    /// <c>--help</c>; what it returns is disposed when the application has stopped.
+    /// <c>--help</c>; what it returns is disposed when the application has stopped. Its token is cancelled when the process is
+    /// told to stop; the start may then end as cancelled.
     /// </param>
     public static async Task<int> RunAsync(
         string[] args,
         string usage,
         Action<WebApplicationBuilder> compose,
         Action<WebApplication> map,
-        Func<WebApplicationBuilder, Task<IAsyncDisposable?>>? surround = null)
+        Func<WebApplicationBuilder, CancellationToken, Task<IAsyncDisposable?>>? surround = null)
     {
+        using var signals = new StopSignals();
         try
         {
             var wantsHelp = args.Any(arg => arg is "--help" or "-h" or "-?");
@@ -46,7 +48,8 @@ public static class MarketplaceProcess
             // appsettings.json lies beside the program, wherever it is started from.
             var builder = WebApplication.CreateBuilder(
                 new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
-            await using var surroundings = wantsHelp || surround is null ? null : await surround(builder);
+            await using var surroundings = wantsHelp || surround is null ? null : await surround(builder, signals.Told);
+            builder.Services.AddSingleton(signals);
             builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
             compose(builder);
             if (wantsHelp)
@@ -69,6 +72,10 @@ public static class MarketplaceProcess
             }
 
             return 0;
+        }
+        catch (OperationCanceledException) when (signals.Told.IsCancellationRequested)
+        {
+            return 0; // told to stop while what is around it was starting
         }
         catch (Exception error) when (Explain(error) is { } lines)
         {

@@ -15,4 +15,4 @@ return await MarketplaceProcess.RunAsync(
     Usage,
     compose: builder => builder.AddStandaloneSettings().AddMarketplaceSilo().AddMarketplaceFrontend().AddGreeting(),
     map: app => app.UseMarketplaceFrontend(),
-    surround: builder => builder.UsePrivatePostgresAsync());
+    surround: (builder, stop) => builder.UsePrivatePostgresAsync(stop));

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -6,58 +5,41 @@ using Microsoft.Extensions.Options;
 namespace Marketplace.Hosting.Stopping;
 
 /// <summary>
-/// Stops the process on SIGTERM, SIGINT (Ctrl-C) and SIGQUIT: first whatever has to be done before (<see cref="IBeforeStop"/>),
-/// then the host. A second signal skips what is still waited for. Whoever sent the signal expects the process to be gone in
-/// 30 s, so all of it has one deadline that counts from the first.
+/// Stops the process when a signal asks for it (<see cref="StopSignals"/>): first whatever has to be done before
+/// (<see cref="IBeforeStop"/>), then the host. A second signal skips what is still waited for. Whoever sent the signal expects the
+/// process to be gone in 30 s, so all of it has one deadline that counts from the first.
 /// </summary>
 internal sealed partial class SignalLifetime(
+    StopSignals signals,
     IEnumerable<IBeforeStop> before,
     IHostApplicationLifetime application,
     IOptions<HostOptions> host,
-    ILogger<SignalLifetime> logger) : IHostLifetime, IDisposable
+    ILogger<SignalLifetime> logger) : IHostLifetime
 {
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(29);
     private static readonly TimeSpan HurriedStopWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ShortestStop = TimeSpan.FromSeconds(1);
 
     private readonly TimeProvider _clock = TimeProvider.System;
-    private readonly CancellationTokenSource _hurry = new();
-    private readonly List<PosixSignalRegistration> _signals = [];
-    private int _count;
     private int _isLeaving;
 
     public Task WaitForStartAsync(CancellationToken cancellationToken)
     {
-        _signals.AddRange(new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT }
-            .Select(signal => PosixSignalRegistration.Create(signal, OnSignal)));
         application.ApplicationStopping.Register(() => LeaveAtTheLatest(StopWithin)); // by whatever it is stopped
+        signals.Told.Register(() =>
+        {
+            LeaveAtTheLatest(StopWithin);
+            _ = Task.Run(StopAsync);
+        });
+        signals.ToldAgain.Register(() =>
+        {
+            LogHurried();
+            _ = LeaveAsync(HurriedStopWithin);
+        });
         return Task.CompletedTask;
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public void Dispose()
-    {
-        _signals.ForEach(signal => signal.Dispose());
-        _hurry.Dispose();
-    }
-
-    private void OnSignal(PosixSignalContext signal)
-    {
-        signal.Cancel = true; // else the runtime would end the process
-        switch (Interlocked.Increment(ref _count))
-        {
-            case 1:
-                LeaveAtTheLatest(StopWithin);
-                _ = Task.Run(StopAsync);
-                break;
-            case 2:
-                LogHurried();
-                _hurry.Cancel();
-                _ = LeaveAsync(HurriedStopWithin);
-                break;
-        }
-    }
 
     private async Task StopAsync()
     {
@@ -68,7 +50,7 @@ internal sealed partial class SignalLifetime(
         }
 
         var left = host.Value.ShutdownTimeout - _clock.GetElapsedTime(startedAt);
-        left = _hurry.IsCancellationRequested && left > HurriedStopWithin ? HurriedStopWithin - ShortestStop : left;
+        left = signals.ToldAgain.IsCancellationRequested && left > HurriedStopWithin ? HurriedStopWithin - ShortestStop : left;
         host.Value.ShutdownTimeout = left > ShortestStop ? left : ShortestStop;
         application.StopApplication();
     }
@@ -77,7 +59,7 @@ internal sealed partial class SignalLifetime(
     {
         try
         {
-            await step.BeforeStopAsync(_hurry.Token);
+            await step.BeforeStopAsync(signals.ToldAgain);
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {

@@ -22,8 +22,11 @@ public sealed partial class PostgresServer : IAsyncDisposable
 
     private bool _disposed;
 
-    private PostgresServer(PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger) =>
+    private PostgresServer(PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger)
+    {
         (_directory, _postmaster, _password, _logger) = (directory, postmaster, password, logger);
+        AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
+    }
 
     /// <summary>How the service's role reaches the database <c>marketplace</c>; holds the password.</summary>
     public string ConnectionString => ConnectTo(Role);
@@ -65,7 +68,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
             var binaries = await PostgresBinaries.FindAsync(files.MadeBy, cancellationToken);
             var password = await files.PasswordAsync(cancellationToken);
             server = new PostgresServer(files, new PostmasterControl(files, binaries, tuning, clock, logger), password, logger);
-            await server._postmaster.StopLeftoversAsync(cancellationToken);
+            await server._postmaster.StopLeftoversAsync();
             if (files.MadeBy is null)
             {
                 LogInitialising(logger, binaries.MajorVersion, files.Data);
@@ -97,7 +100,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
         try
         {
             await _postmaster.StopAsync();
-            await _postmaster.StopLeftoversAsync(cancellationToken);
+            await _postmaster.StopLeftoversAsync();
             await _postmaster.StartAsync(cancellationToken);
         }
         finally
@@ -145,6 +148,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
         {
             _disposed = true;
             await _postmaster.StopAsync();
+            AppDomain.CurrentDomain.ProcessExit -= OnProcessExit;
             _directory.Dispose();
             _changing.Dispose();
         }
@@ -168,6 +172,9 @@ public sealed partial class PostgresServer : IAsyncDisposable
             return false;
         }
     }
+
+    /// <summary>A process that breaks off its stop disposes nothing, and must not leave the server running for that.</summary>
+    private void OnProcessExit(object? sender, EventArgs e) => _postmaster.RequestStop();
 
     private string ConnectTo(string database, string role = Role) => new NpgsqlConnectionStringBuilder
     {

@@ -46,6 +46,15 @@ internal sealed partial class PostmasterControl(
         }
     }
 
+    /// <summary>Asks for a fast stop, and waits for nothing.</summary>
+    public void RequestStop()
+    {
+        if (IsRunning)
+        {
+            UnixProcess.Signal(ProcessId, UnixProcess.SigInt);
+        }
+    }
+
     /// <summary>Fast stop; if the server doesn't obey in time, an immediate one, which costs a recovery at the next start.</summary>
     public async Task StopAsync()
     {
@@ -103,9 +112,9 @@ internal sealed partial class PostmasterControl(
     /// Stops the server that a killed predecessor left running on these data, and removes a pid file that means nothing:
     /// PostgreSQL itself would refuse to start if its number happened to belong to some other process by now.
     /// </summary>
-    public async Task StopLeftoversAsync(CancellationToken cancellationToken)
+    public async Task StopLeftoversAsync()
     {
-        if (await ReadPidFileAsync(cancellationToken) is { } left && IsPostmasterHere(left.ProcessId))
+        if (await ReadPidFileAsync() is { } left && IsPostmasterHere(left.ProcessId))
         {
             LogLeftover(left.ProcessId, directory.Data);
             ProcessId = left.ProcessId;
@@ -145,7 +154,7 @@ internal sealed partial class PostmasterControl(
         // pg_ctl looks ten times a second whether the server is ready; the pid file says so at once.
         while (!control.IsCompleted)
         {
-            if (await ReadPidFileAsync(cancellationToken) is { IsReady: true } ready && ready.Port == Port)
+            if (await ReadPidFileAsync() is { IsReady: true } ready && ready.Port == Port)
             {
                 ProcessId = ready.ProcessId;
                 return true;
@@ -153,14 +162,14 @@ internal sealed partial class PostmasterControl(
 
             if (cancellationToken.IsCancellationRequested)
             {
-                await control;
+                await control; // a server that we must stop again is known only then
                 break;
             }
 
             await Task.Delay(PollInterval, clock, CancellationToken.None);
         }
 
-        var last = await ReadPidFileAsync(CancellationToken.None);
+        var last = await ReadPidFileAsync();
         ProcessId = last?.ProcessId ?? 0;
         cancellationToken.ThrowIfCancellationRequested();
         return last is { IsReady: true } && IsRunning;
@@ -179,12 +188,12 @@ internal sealed partial class PostmasterControl(
         }
     }
 
-    private async Task<PidFile?> ReadPidFileAsync(CancellationToken cancellationToken)
+    private async Task<PidFile?> ReadPidFileAsync()
     {
         try
         {
             // Lines: process id, data directory, start time, port, socket directory, address, shared memory, status.
-            var lines = await File.ReadAllLinesAsync(directory.PidFile, cancellationToken);
+            var lines = await File.ReadAllLinesAsync(directory.PidFile);
             return lines is [var id, ..] && int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var processId)
                 ? new PidFile(
                     processId,

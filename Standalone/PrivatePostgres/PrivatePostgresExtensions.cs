@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Marketplace.Hosting;
 using Marketplace.Hosting.Settings;
 
@@ -20,39 +19,23 @@ public static class PrivatePostgresExtensions
     /// already. Returns what stops the server, or null if there is none. To be given to
     /// <see cref="MarketplaceProcess.RunAsync"/> as the surroundings of the process.
     /// </summary>
-    public static async Task<IAsyncDisposable?> UsePrivatePostgresAsync(this WebApplicationBuilder builder)
+    public static async Task<IAsyncDisposable?> UsePrivatePostgresAsync(
+        this WebApplicationBuilder builder, CancellationToken cancellationToken)
     {
         if (!string.IsNullOrEmpty(builder.Configuration[ConnectionStringKey]))
         {
             return null;
         }
 
-        // The host, which handles these signals later, doesn't exist yet.
-        using var stopped = new CancellationTokenSource();
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var loggers = LoggerFactory.Create(logging =>
             logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddConsole());
         var directory = builder.Configuration[$"{StandaloneOptions.Section}:{nameof(StandaloneOptions.DataDirectory)}"];
-        try
-        {
-            var server = await PostgresServer.StartAsync(
-                Path.Combine(string.IsNullOrEmpty(directory) ? new StandaloneOptions().DataDirectory : directory, "postgres"),
-                loggers.CreateLogger<PostgresServer>(),
-                TimeProvider.System,
-                cancellationToken: stopped.Token);
-            builder.Configuration.AddInMemoryCollection([new(ConnectionStringKey, server.ConnectionString)]);
-            return server;
-        }
-        catch (OperationCanceledException) when (stopped.IsCancellationRequested)
-        {
-            throw new StartupException("Stopped while PostgreSQL was starting.");
-        }
-
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stopped.Cancel();
-        }
+        var server = await PostgresServer.StartAsync(
+            Path.Combine(string.IsNullOrEmpty(directory) ? new StandaloneOptions().DataDirectory : directory, "postgres"),
+            loggers.CreateLogger<PostgresServer>(),
+            TimeProvider.System,
+            cancellationToken: cancellationToken);
+        builder.Configuration.AddInMemoryCollection([new(ConnectionStringKey, server.ConnectionString)]);
+        return server;
     }
 }

@@ -101,6 +101,25 @@ public sealed class PrivatePostgresTests : IAsyncLifetime
         Assert.Null(await ExecuteAsync(other, "SELECT to_regclass('t')::text"));
     }
 
+    [Fact]
+    public async Task A_start_that_is_broken_off_while_the_postmaster_comes_up_leaves_nothing_running()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "What works in a directory is known by /proc.");
+        var data = Path.Combine(_directory, "data");
+        using var broken = new CancellationTokenSource();
+        var starting = PostgresServer.StartAsync(
+            _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, broken.Token);
+        while (!starting.IsCompleted && !File.Exists(Path.Combine(data, "postmaster.pid")))
+        {
+            await Task.Yield(); // it is ready a tenth of a second later
+        }
+
+        await broken.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
+        Assert.Empty(UnixProcess.WorkingIn(data));
+    }
+
     private Task<PostgresServer> StartAsync() => PostgresServer.StartAsync(
         _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, TestContext.Current.CancellationToken);
 
