@@ -15,7 +15,7 @@ internal sealed class Supervisor(TextWriter output, TimeProvider clock) : IAsync
 
     public void Watch(ManagedProcess process) => _watches.Add(UntilEndedAsync(() => WatchAsync(process)));
 
-    public void Watch(PostgresServer server) => _watches.Add(UntilEndedAsync(() => WatchAsync(server)));
+    public void Watch(PostgresServer server) => _watches.Add(UntilEndedAsync(() => server.WatchAsync(_ended.Token)));
 
     /// <summary>Watches no more; what runs goes on running.</summary>
     public async Task EndAsync()
@@ -72,28 +72,6 @@ internal sealed class Supervisor(TextWriter output, TimeProvider clock) : IAsync
                 process.KillLeftovers();
                 await process.StartAsync(_ended.Token);
                 await output.WriteLineAsync($"{process.Name} runs again as pid {process.Pid}");
-            }
-        }
-    }
-
-    private async Task WatchAsync(PostgresServer server)
-    {
-        while (true)
-        {
-            await Task.Delay(PollInterval, clock, _ended.Token);
-            if (!server.IsRunning)
-            {
-                await output.WriteLineAsync("postgres ended; starting it again");
-                try
-                {
-                    await server.RestartAsync(_ended.Token);
-                    await output.WriteLineAsync($"postgres runs again as pid {server.ProcessId}");
-                }
-                catch (Hosting.StartupException error)
-                {
-                    await output.WriteLineAsync($"postgres: {error.Message}");
-                    await Task.Delay(LongestPause, clock, _ended.Token);
-                }
             }
         }
     }

@@ -12,19 +12,24 @@ public sealed partial class PostgresServer : IAsyncDisposable
     /// <summary>The role of the service; it owns its databases and may create some, and is no superuser.</summary>
     private const string Role = "marketplace";
 
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(15);
+
     private readonly PostgresDirectory _directory;
     private readonly PostmasterControl _postmaster;
     private readonly string _password;
     private readonly ILogger _logger;
+    private readonly TimeProvider _clock;
 
     /// <summary>A kill that is not yet done would also end the server that a watcher starts in its place.</summary>
     private readonly SemaphoreSlim _changing = new(1);
 
     private bool _disposed;
 
-    private PostgresServer(PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger)
+    private PostgresServer(
+        PostgresDirectory directory, PostmasterControl postmaster, string password, ILogger logger, TimeProvider clock)
     {
-        (_directory, _postmaster, _password, _logger) = (directory, postmaster, password, logger);
+        (_directory, _postmaster, _password, _logger, _clock) = (directory, postmaster, password, logger, clock);
         AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
     }
 
@@ -67,7 +72,7 @@ public sealed partial class PostgresServer : IAsyncDisposable
 
             var binaries = await PostgresBinaries.FindAsync(files.MadeBy, cancellationToken);
             var password = await files.PasswordAsync(cancellationToken);
-            server = new PostgresServer(files, new PostmasterControl(files, binaries, tuning, clock, logger), password, logger);
+            server = new PostgresServer(files, new PostmasterControl(files, binaries, tuning, clock, logger), password, logger, clock);
             await server._postmaster.StopLeftoversAsync();
             if (files.MadeBy is null)
             {
@@ -109,6 +114,31 @@ public sealed partial class PostgresServer : IAsyncDisposable
         }
 
         LogRestarted(Port, ProcessId);
+    }
+
+    /// <summary>Starts the server again whenever it has ended unasked, until this is cancelled.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await Task.Delay(LookInterval, _clock, cancellationToken);
+            if (IsRunning)
+            {
+                continue;
+            }
+
+            LogEnded(ProcessId);
+            try
+            {
+                await RestartAsync(cancellationToken);
+            }
+            catch (Exception error) when (error is StartupException or IOException or UnauthorizedAccessException)
+            {
+                LogNotRestarted(error.Message, RetryInterval.TotalSeconds);
+                await Task.Delay(RetryInterval, _clock, cancellationToken);
+            }
+        }
     }
 
     /// <summary>kill -9 of the postmaster and all its backends; <see cref="RestartAsync"/> brings it back.</summary>
@@ -194,6 +224,12 @@ public sealed partial class PostgresServer : IAsyncDisposable
     [LoggerMessage(LogLevel.Information, "Private PostgreSQL {Version} runs at 127.0.0.1:{Port} (process {ProcessId}, log {LogFile})")]
     private static partial void LogStarted(ILogger logger, int version, int port, int processId, string logFile);
 
-    [LoggerMessage(LogLevel.Information, "Private PostgreSQL runs again at 127.0.0.1:{Port} (process {ProcessId})")]
+    [LoggerMessage(LogLevel.Warning, "Private PostgreSQL (process {ProcessId}) ended; starting it again")]
+    private partial void LogEnded(int processId);
+
+    [LoggerMessage(LogLevel.Error, "{Reason} Trying again in {Seconds} s")]
+    private partial void LogNotRestarted(string reason, double seconds);
+
+    [LoggerMessage(LogLevel.Warning, "Private PostgreSQL runs again at 127.0.0.1:{Port} (process {ProcessId})")]
     private partial void LogRestarted(int port, int processId);
 }

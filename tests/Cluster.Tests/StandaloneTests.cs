@@ -11,6 +11,7 @@ public sealed class StandaloneTests : IAsyncLifetime
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan PostgresEndsWithin = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan BackWithin = TimeSpan.FromSeconds(40);
     private readonly string _directory = Path.Combine(Path.GetTempPath(), $"marketplace-standalone-{Guid.NewGuid():N}");
     private ManagedProcess _standalone = null!;
 
@@ -86,6 +87,33 @@ public sealed class StandaloneTests : IAsyncLifetime
 
         Assert.Equal(MarketplaceProcess.ExitCodeOfLateStop, _standalone.ExitCode);
         await NothingIsLeftAsync();
+    }
+
+    [Fact]
+    public async Task A_PostgreSQL_that_was_killed_is_started_again_at_the_same_port()
+    {
+        await _standalone.WaitForReadyAsync(ReadyWithin);
+        var (killed, port) = Postmaster();
+
+        UnixProcess.Signal(killed, UnixProcess.SigKill);
+
+        await EventuallyAsync(
+            () => Postmaster().ProcessId is not 0 and var next && next != killed, BackWithin, "PostgreSQL was not started again");
+        await _standalone.WaitForReadyAsync(BackWithin);
+        Assert.Equal(port, Postmaster().Port);
+    }
+
+    /// <summary>Zeros while there is none.</summary>
+    private (int ProcessId, int Port) Postmaster()
+    {
+        try
+        {
+            return File.ReadAllLines(PidFile) is [var id, _, _, var port, _, ..] ? (int.Parse(id, null), int.Parse(port, null)) : default;
+        }
+        catch (IOException)
+        {
+            return default;
+        }
     }
 
     private Task EndsAsync() => EventuallyAsync(() => !_standalone.IsRunning, EndWithin, "it did not end");
