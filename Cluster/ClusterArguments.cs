@@ -1,5 +1,6 @@
 using System.Globalization;
 using Marketplace.Hosting;
+using Marketplace.Hosting.Settings;
 
 namespace Marketplace.Cluster;
 
@@ -51,6 +52,7 @@ internal static class ClusterArguments
                     options = options with { RestartsDeadProcesses = false };
                     break;
                 case ['-', '-', ..] when value is not null && name.Contains(':', StringComparison.Ordinal):
+                    CommandLineSettings.Check(name);
                     settings[name[2..].Replace(":", "__", StringComparison.Ordinal)] = value;
                     break;
                 default:

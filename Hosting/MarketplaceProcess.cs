@@ -1,6 +1,7 @@
 using Marketplace.Hosting.Settings;
 using Marketplace.Hosting.Stopping;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -44,6 +45,8 @@ public static class MarketplaceProcess
             {
                 throw new StartupException($"'{stray}' is not understood; settings are written --Section:Name=value, see --help.");
             }
+
+            Array.ForEach(wantsHelp ? [] : args, CommandLineSettings.Check);
 
             // appsettings.json lies beside the program, wherever it is started from.
             var builder = WebApplication.CreateBuilder(
@@ -98,7 +101,8 @@ public static class MarketplaceProcess
         AggregateException { InnerExceptions: [var only] } => Explain(only),
         AggregateException many when many.InnerExceptions.Select(Explain).OfType<IEnumerable<string>>().ToList() is { Count: > 0 } known
             => known.SelectMany(lines => lines).Distinct(),
-        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } inUse => [inUse.Message],
+        IOException { InnerException: AddressInUseException } inUse => [inUse.Message], // Kestrel's, which names the address
+        AddressInUseException => ["Silo:SiloPort or Silo:GatewayPort is in use."], // Orleans's; it was free a moment before
         FormatException { Source: "Microsoft.Extensions.Configuration.CommandLine" } arguments => [arguments.Message],
         InvalidDataException { InnerException: FormatException json } => [json.Message],
         _ => null,

@@ -21,6 +21,7 @@ public static class SiloHostingExtensions
         builder.Services.AddMarketplaceDatabase();
         builder.Services.AddSettings<ClusterSettings>(ClusterSettings.Section);
         builder.Services.AddSettings<SiloSettings>(SiloSettings.Section);
+        builder.Services.AddHostedService<SiloPortsCheck>();
         builder.Host.UseOrleans(silo => silo
             .AddMembership()
             .AddGrainStorage()

@@ -13,13 +13,16 @@ public static class LoopbackPorts
     private const int First = 20_000;
     private const int BeyondLast = 32_000;
 
+    /// <summary>The one default in this range: a silo that is started later would find its port taken.</summary>
+    private const int GatewayPortOfASilo = 30_000;
+
     /// <summary>A port that is free right now, at random so that two who pick at once seldom pick the same.</summary>
     public static int Pick()
     {
         while (true)
         {
             var port = RandomNumberGenerator.GetInt32(First, BeyondLast);
-            if (IsFree(port))
+            if (port != GatewayPortOfASilo && IsFree(port))
             {
                 return port;
             }

@@ -36,6 +36,10 @@ public sealed class SettingsTests
         Assert.Contains("Database:MaxPoolSize  (default 50; from 1 to 1000)", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_command_line_may_name_the_sections_that_there_are_and_no_others() =>
+        Assert.Equal(Sections.Select(section => section.Name).Order(), CommandLineSettings.Sections.Order());
+
     private static List<SettingsSection> AllSections()
     {
         var builder = WebApplication.CreateBuilder();

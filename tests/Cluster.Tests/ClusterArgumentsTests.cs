@@ -20,6 +20,7 @@ public sealed class ClusterArgumentsTests
     [InlineData("--frontends is 'two'; it must be a whole number from 1 to 32.", "--frontends", "two")]
     [InlineData("--silos needs a value, see --help.", "--silos")]
     [InlineData("'--sillos' is not understood, see --help.", "--sillos", "3")]
+    [InlineData("There is no section 'Limit' that --Limit:Shadow could set; --help lists all settings.", "--Limit:Shadow=true")]
     public void A_wrong_argument_is_named_with_what_it_may_be(string expected, params string[] args) =>
         Assert.Equal(expected, Assert.Throws<StartupException>(() => ClusterArguments.Parse(args)).Message);
 }
