@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Marketplace.Hosting.Health;
@@ -19,7 +20,16 @@ public static class HealthExtensions
 {
     /// <summary>Ready only while PostgreSQL answers.</summary>
     public static IHealthChecksBuilder AddDatabaseCheck(this IHealthChecksBuilder checks) =>
-        checks.AddCheck<DatabaseCheck>("postgresql", tags: [HealthTags.Ready], timeout: TimeSpan.FromSeconds(2));
+        checks.AddSharedCheck<DatabaseCheck>("postgresql");
+
+    /// <summary>Ready only while a check passes that asks others, which it does at most once a second and for at most two.</summary>
+    public static IHealthChecksBuilder AddSharedCheck<T>(this IHealthChecksBuilder checks, string name) where T : class, IHealthCheck
+    {
+        checks.Services.TryAddSingleton(TimeProvider.System);
+        checks.Services.TryAddSingleton<T>();
+        checks.Services.TryAddSingleton<SharedCheck<T>>();
+        return checks.AddCheck<SharedCheck<T>>(name, tags: [HealthTags.Ready]);
+    }
 
     /// <summary>
     /// <c>{prefix}/live</c> (200 while the process runs) and <c>{prefix}/ready</c> (200, or 503 with the reasons, while it

@@ -26,7 +26,7 @@ public static class FrontendHostingExtensions
         builder.AddFrontendKestrel();
         builder.Services.AddProblemResponses();
         builder.Services.AddStrictJson();
-        builder.Services.AddHealthChecks().AddDatabaseCheck().AddCheck<ClusterCheck>("cluster", tags: [HealthTags.Ready]);
+        builder.Services.AddHealthChecks().AddDatabaseCheck().AddSharedCheck<ClusterCheck>("cluster");
         builder.Services.AddStartGate();
         builder.Services.AddLimits();
         builder.Services.AddConnectionLimits();
