@@ -48,6 +48,7 @@ public sealed partial class LiveConnection
         Become(new(LiveState.Connected));
         _connected.TrySetResult();
         LiveLink? next = null;
+        var isHandover = false;
         try
         {
             await Task.WhenAny(link.Ended, link.Draining).WaitAsync(_stop.Token).ConfigureAwait(false);
@@ -59,7 +60,8 @@ public sealed partial class LiveConnection
             }
 
             _url++; // once: at the cap the next address is asked again, and not the one that drains
-            next = link.Ended.IsCompleted ? null : await TryOpenAsync(link).ConfigureAwait(false);
+            isHandover = !link.Ended.IsCompleted; // from here on it may be the next one that it is replaced by
+            next = isHandover ? await TryOpenAsync(link).ConfigureAwait(false) : null;
         }
         finally
         {
@@ -74,7 +76,7 @@ public sealed partial class LiveConnection
 
         if (next is null)
         {
-            if (link.Refusal is { } refusal)
+            if (link.Refusal is { } refusal && !isHandover)
             {
                 throw refusal;
             }
