@@ -9,11 +9,15 @@ public sealed class LimitPolicies(IOptions<LimitsOptions> configured) : ILimitPo
     private readonly FrozenDictionary<string, FollowedPolicy> _followed = configured.Value.Policies.ToFrozenDictionary(
         policy => policy.Key, policy => new FollowedPolicy(new(Version: 0, policy.Value)), StringComparer.Ordinal);
 
+    private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _gate = new();
     private volatile ChangedPolicies _changed = ChangedPolicies.None;
 
     /// <summary>Of the newest changes that this process has heard of; -1 before it has heard anything.</summary>
     public long Revision => _changed.Revision;
+
+    /// <summary>Completes when this process has heard what operators have changed, be it nothing.</summary>
+    public Task Heard => _heard.Task;
 
     public VersionedPolicy? Find(string name) => Follow(name)?.Current;
 
@@ -40,6 +44,7 @@ public sealed class LimitPolicies(IOptions<LimitsOptions> configured) : ILimitPo
             }
 
             _changed = changed;
+            _heard.TrySetResult();
             return before;
         }
     }

@@ -1,17 +1,24 @@
+using Marketplace.Limits;
+
 namespace Marketplace.WebFrontend.Hosting;
 
 /// <summary>
-/// Answers 503 until the link to the silos has stood once: before that Orleans doesn't even know which grains exist. Later
-/// losses of the link show as failed calls, which are answered one by one.
+/// Answers 503 until the link to the silos has stood once: before that Orleans doesn't even know which grains exist, and this
+/// frontend doesn't know which limits operators have changed. Later losses of the link show as failed calls, which are answered
+/// one by one.
 /// </summary>
-internal sealed class StartGate : IHostedLifecycleService
+internal sealed class StartGate(LimitPolicies policies, TimeProvider clock) : IHostedLifecycleService
 {
+    /// <summary>While PostgreSQL is away nobody knows what was changed; the site is to be there all the same.</summary>
+    private static readonly TimeSpan HearsWithin = TimeSpan.FromSeconds(5);
+
     private volatile bool _open;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public async Task StartedAsync(CancellationToken cancellationToken)
     {
-        _open = true; // all hosted services have started, the Orleans client or the silo among them
-        return Task.CompletedTask;
+        // All hosted services have started, the Orleans client or the silo among them.
+        await policies.Heard.WaitAsync(HearsWithin, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _open = true;
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using Marketplace.Limits;
+using Marketplace.WebFrontend.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+
+namespace WebFrontend.Tests.Hosting;
+
+public sealed class StartGateTests
+{
+    private readonly LimitPolicies _policies = new(Options.Create(new LimitsOptions()));
+    private readonly FakeTimeProvider _clock = new();
+    private readonly StartGate _gate;
+
+    public StartGateTests() => _gate = new(_policies, _clock);
+
+    [Fact]
+    public async Task Nobody_is_served_before_it_is_known_which_limits_operators_have_changed()
+    {
+        var started = _gate.StartedAsync(CancellationToken.None);
+        Assert.Equal(StatusCodes.Status503ServiceUnavailable, await AskAsync("/api/v1/ping"));
+        Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/health/live"));
+
+        _policies.Replace(new(Revision: 0, ImmutableDictionary<string, ChangedPolicy>.Empty, []));
+
+        await started.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/v1/ping"));
+    }
+
+    [Fact]
+    public async Task While_that_can_not_be_found_out_the_site_opens_all_the_same()
+    {
+        var started = _gate.StartedAsync(CancellationToken.None);
+
+        _clock.Advance(TimeSpan.FromSeconds(5));
+
+        await started.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/v1/ping"));
+    }
+
+    private async Task<int> AskAsync(string path)
+    {
+        await using var services = new ServiceCollection().AddLogging().AddProblemDetails().BuildServiceProvider();
+        var context = new DefaultHttpContext { RequestServices = services, Request = { Path = path } };
+        await _gate.InvokeAsync(context, _ => Task.CompletedTask);
+        return context.Response.StatusCode;
+    }
+}
