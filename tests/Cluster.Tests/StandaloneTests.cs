@@ -28,6 +28,7 @@ public sealed class StandaloneTests : IAsyncLifetime
             new ProcessPlan(
                 "standalone",
                 [
+                    "env", "--default-signal=HUP", // tests that run under nohup ignore it, and so would what they start
                     ProcessPlans.DotnetHost(), Path.Combine(AppContext.BaseDirectory, "Marketplace.Standalone.dll"),
                     $"--Standalone:DataDirectory={_directory}", $"--Mail:Directory={_directory}/mail", "--Database:MinPoolSize=2",
                     $"--Silo:SiloPort={ports[0]}", $"--Silo:GatewayPort={ports[1]}", $"--Frontend:Port={ports[2]}",
