@@ -34,6 +34,14 @@ public sealed class SettingsTests
         Assert.Equal((7, TimeSpan.FromHours(1)), (options.Policies["login"].Limit, options.Policies["login"].Window));
     }
 
+    [Fact]
+    public void A_cost_that_its_limit_never_allows_is_refused()
+    {
+        var options = new LimitsOptions { Paths = { new() { Path = "/search", Policy = LimitsOptions.General, Cost = 201 } } };
+        var error = Assert.Single(options.Validate(new(options)));
+        Assert.Equal("Paths holds '/search' with a cost of 201, more than the limit of 'general' ever allows.", error.ErrorMessage);
+    }
+
     private static LimitsOptions Bind(string name, string value, Action<IServiceCollection>? add = null)
     {
         var services = new ServiceCollection();

@@ -102,6 +102,24 @@ public sealed class DeclaredLimitTests(LimitsApp fixture) : IClassFixture<Limits
     }
 
     [Fact]
+    public async Task Where_a_path_limits_besides_the_outcome_changes_nothing()
+    {
+        var address = NewAddress();
+        foreach (var status in new[] { 200, 200, 429 })
+        {
+            Assert.Equal(status, (int)(await SendAsync("counted", address)).StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task What_costs_more_than_there_is_costs_all()
+    {
+        var address = NewAddress();
+        Assert.Contains("\"two\";r=0", Header(await SendAsync("costly", address), "RateLimit"), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await SendAsync("costly", address)).StatusCode);
+    }
+
+    [Fact]
     public async Task Under_a_concurrency_limit_a_permit_is_free_again_when_its_request_ends()
     {
         var address = NewAddress();

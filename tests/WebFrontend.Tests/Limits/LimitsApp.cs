@@ -43,6 +43,8 @@ public sealed class LimitsApp : IAsyncLifetime
         ("Limits:Paths:1:Path", "/api/v1/t/dear"),
         ("Limits:Paths:1:Policy", "five"),
         ("Limits:Paths:1:Cost", "3"),
+        ("Limits:Paths:2:Path", "/api/v1/t/counted"),
+        ("Limits:Paths:2:Policy", "two"),
         ("Limits:LegacyHeaders", "true"),
         ("Limits:HubCallsPerSecond", "2"),
     ];
@@ -88,6 +90,8 @@ public sealed class LimitsApp : IAsyncLifetime
         group.Map("/by-route-too", () => "ok").RequireLimit("by-route");
         group.Map("/dear", () => "ok").RequireRateLimiting("five");
         group.Map("/double", () => "ok").RequireLimit("five", cost: 2);
+        group.Map("/costly", () => "ok").RequireLimit("two", cost: 3);
+        group.Map("/counted", () => "ok").RequireLimit("two", countsWhen: context => context.Response.StatusCode is 400);
         group.Map("/both", () => "ok").RequireRateLimiting("five").RequireRateLimiting("two");
         group.Map("/free", () => "ok").RequireLimit("by-address").DisableRateLimiting();
         group.Map("/held/{name}", async (string name) =>
