@@ -82,6 +82,9 @@ internal sealed partial class BucketRateLimiter
         return true;
     }
 
+    /// <summary>Whether some of a share is used: who is forgotten now would have all of it again.</summary>
+    private bool HasUsedShare(long now) => _share.Used > 0 && now < _share.EndsAt;
+
     /// <summary>A token bucket's as long as all of its tokens take to come back.</summary>
     private static TimeSpan ShareLasts(LimitPolicyOptions policy) =>
         policy is { Algorithm: LimitAlgorithm.TokenBucket, Refill: > 0 } ? policy.Window * ((double)policy.Limit / policy.Refill) : policy.Window;

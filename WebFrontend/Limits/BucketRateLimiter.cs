@@ -58,7 +58,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             lock (_gate)
             {
                 var now = _context.Clock.GetTimestamp();
-                return _exchanging || _handingBack || _waiters.Count > 0 || !_holder.IsEmpty(now) ? null : UnusedFor(now);
+                return _exchanging || _handingBack || _waiters.Count > 0 || HasUsedShare(now) || !_holder.IsEmpty(now) ? null : UnusedFor(now);
             }
         }
     }

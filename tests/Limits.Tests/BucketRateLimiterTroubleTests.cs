@@ -79,6 +79,23 @@ public sealed class BucketRateLimiterTroubleTests : LimiterTests
     }
 
     [Fact]
+    public async Task A_partition_that_has_used_some_of_its_share_is_not_forgotten_before_the_next_trouble_may_come()
+    {
+        Policy.Trouble = TroubleMode.LocalShare;
+        Policy.Window = TimeSpan.FromMinutes(15);
+        Assert.Equal(RefusalReason.None, await InTroubleAsync());
+        Limiter.Maintain(idleAfter: TimeSpan.MaxValue);
+        (await Link.NextAsync()).Answer(granted: 0, remaining: 199);
+        await UntilAsync(() => Limiter.GetStatistics()!.CurrentAvailablePermits == 199); // the trouble is over
+
+        Clock.Advance(TimeSpan.FromMinutes(10));
+        Assert.False(Limiter.TryRetire(TimeSpan.FromMinutes(5)));
+
+        Clock.Advance(TimeSpan.FromMinutes(5));
+        await UntilAsync(() => Limiter.TryRetire(TimeSpan.FromMinutes(5)));
+    }
+
+    [Fact]
     public async Task A_share_of_a_token_bucket_comes_back_as_fast_as_its_tokens()
     {
         Policy.Trouble = TroubleMode.LocalShare;
