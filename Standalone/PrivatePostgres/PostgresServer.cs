@@ -133,8 +133,9 @@ public sealed partial class PostgresServer : IAsyncDisposable
             {
                 await RestartAsync(cancellationToken);
             }
-            catch (Exception error) when (error is StartupException or IOException or UnauthorizedAccessException)
+            catch (Exception error) when (error is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
             {
+                // Whatever it was: nobody else would start it.
                 LogNotRestarted(error.Message, RetryInterval.TotalSeconds);
                 await Task.Delay(RetryInterval, _clock, cancellationToken);
             }
