@@ -70,7 +70,7 @@ internal sealed class AccountsGrain(
                 return new(LoginOutcome.InvalidCredentials);
             }
 
-            var better = check.BetterHash is { } hash ? new Secret(hash) : (Secret?)null;
+            var better = check.BetterHash is { } hash ? new Secret(hash) : null;
             if (await UserOf(user.Id).StartSession(new(user.PasswordHash), better) is { } result)
             {
                 return result;

@@ -16,7 +16,8 @@ namespace Marketplace.Grains.Users;
 /// Each link carries the password that was given with it, and opening it makes exactly that one the account's. A stranger
 /// thus can neither block an address (the owner's own link still works, whoever registered before or after) nor wait in it
 /// with a password of his own (that one takes effect only if the owner opens the stranger's link, and voids all the others).
-/// Nor is he told that it is free: a login with the password that he gave it is answered as any wrong one.
+/// At most he holds up a registration, for as long as he goes on spending its limit (<see cref="UserLimits.RegisterAccount"/>).
+/// Nor is he told that an address is free: a login with the password that he gave it is answered as any wrong one.
 /// </para>
 /// </summary>
 [GrainType("users.user")]

@@ -55,15 +55,23 @@ internal sealed partial class UserSlots(
     /// </summary>
     public void GiveBackUnused(string user, Guid connection, long epoch)
     {
-        if (!_known.TryGetValue(connection, out var back))
+        if (IsUsed(connection))
         {
-            GiveBack(user, connection, epoch);
+            return;
         }
-        else if (back is not null)
+
+        if (_known.ContainsKey(connection))
         {
             _ = TryGiveBackAsync(user, connection);
         }
+        else
+        {
+            GiveBack(user, connection, epoch);
+        }
     }
+
+    /// <summary>Held by a connection here, or being taken for one.</summary>
+    private bool IsUsed(Guid connection) => _known.TryGetValue(connection, out var back) && back is null;
 
     /// <summary>Gives a slot back in the background.</summary>
     public void GiveBack(string user, Guid connection, long epoch, bool isCertain = true)
@@ -97,7 +105,7 @@ internal sealed partial class UserSlots(
     /// </summary>
     private Task? FreeUnused(string user, IReadOnlyList<Guid> held, long epoch)
     {
-        var unused = held.Where(connection => !_known.TryGetValue(connection, out var back) || back is not null).ToList();
+        var unused = held.Where(connection => !IsUsed(connection)).ToList();
         if (unused.Count == 0)
         {
             return null;
