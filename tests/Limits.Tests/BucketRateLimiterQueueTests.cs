@@ -43,11 +43,13 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
         var queued = Limiter.AcquireAsync().AsTask();
         (await Link.NextAsync()).Refuse(retryIn: 5);
 
-        foreach (var newcomer in Enumerable.Range(0, 3).Select(_ => Limiter.AcquireAsync().AsTask()))
+        var timers = Clock.Timers;
+        foreach (var newcomer in Enumerable.Range(0, 30).Select(_ => Limiter.AcquireAsync().AsTask()))
         {
             Assert.False((await newcomer.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).IsAcquired);
         }
 
+        Assert.InRange(Clock.Timers - timers, 0, 1); // one wakes them all
         Assert.False(queued.IsCompleted);
         var next = Link.NextAsync();
         await AdvanceUntilAsync(next);

@@ -17,7 +17,7 @@ public abstract class LimiterTests : IDisposable
 
     private protected static LimitsOptions Options { get; } = new();
 
-    private protected FakeTimeProvider Clock { get; } = new();
+    private protected CountingClock Clock { get; } = new();
 
     private protected ScriptedLink Link { get; } = new();
 
@@ -70,5 +70,19 @@ public abstract class LimiterTests : IDisposable
             Clock.Advance(step ?? TimeSpan.FromMilliseconds(100));
             await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
         }
+    }
+}
+
+/// <summary>A clock that knows how many timers were started on it.</summary>
+internal sealed class CountingClock : FakeTimeProvider
+{
+    private int _timers;
+
+    public int Timers => Volatile.Read(ref _timers);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        Interlocked.Increment(ref _timers);
+        return base.CreateTimer(callback, state, dueTime, period);
     }
 }

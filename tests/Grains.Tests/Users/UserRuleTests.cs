@@ -124,6 +124,24 @@ public sealed class UserRuleTests
     }
 
     [Fact]
+    public async Task A_wrong_password_takes_as_long_against_an_old_hash_as_against_nobodys()
+    {
+        using var before = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 1_000 }));
+        using var after = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 400_000 }));
+        var old = await before.HashAsync(new("correct horse battery"));
+
+        // The old hash by itself takes a four-hundredth: no machine is that uneven.
+        Assert.True(await TimeOfAsync(old) > await TimeOfAsync(null) / 10);
+
+        async Task<TimeSpan> TimeOfAsync(string? hash)
+        {
+            var startedAt = TimeProvider.System.GetTimestamp();
+            await after.CheckAsync(hash, new("wrong horse battery"));
+            return TimeProvider.System.GetElapsedTime(startedAt);
+        }
+    }
+
+    [Fact]
     public async Task Passwords_beyond_the_queue_are_told_to_come_back()
     {
         using var hashing = new PasswordHashing(Options.Create(new UsersSettings { PasswordIterations = 200_000, MaxWaitingPasswords = 1 }));

@@ -105,6 +105,28 @@ public sealed class ConnectionAdmissionTests
     }
 
     [Fact]
+    public async Task Who_is_being_admitted_when_a_drain_begins_is_sent_elsewhere_as_nobody_would_tell_him_to_leave()
+    {
+        await using var host = await HubHost.StartAsync();
+        var frontend = await host.StartFrontendAsync();
+        await using var connection = await host.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "LOCK TABLE user_slots IN ACCESS EXCLUSIVE MODE"; // so that his slot is long in the taking
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var admitting = HubHost.UpgradeAsync(frontend, "ann");
+        await using var look = host.Database.CreateCommand("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)");
+        await UntilAsync(async () => (bool)(await look.ExecuteScalarAsync(TestContext.Current.CancellationToken))!);
+        var drained = frontend.Services.GetRequiredService<ConnectionDrain>().BeforeStopAsync(CancellationToken.None);
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
+
+        await AssertProblemAsync(await admitting, HttpStatusCode.ServiceUnavailable, "unavailable");
+        await drained;
+        await UntilAsync(async () => await host.SlotsOfAsync("ann") == 0);
+    }
+
+    [Fact]
     public async Task A_connection_that_throws_at_being_cut_keeps_nothing_from_being_given_back()
     {
         await using var host = await HubHost.StartAsync();

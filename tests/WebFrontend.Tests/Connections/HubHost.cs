@@ -31,6 +31,8 @@ internal sealed class HubHost : IAsyncDisposable
 
     public IGrainFactory Grains => _cluster.Client;
 
+    public NpgsqlDataSource Database => _database;
+
     public static async Task<HubHost> StartAsync(int perUser = 5, int total = 1_000, WhenFull whenFull = WhenFull.Refuse)
     {
         var database = await TestDatabase.CreateAsync();

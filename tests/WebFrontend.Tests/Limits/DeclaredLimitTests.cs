@@ -112,6 +112,23 @@ public sealed class DeclaredLimitTests(LimitsApp fixture) : IClassFixture<Limits
     }
 
     [Fact]
+    public async Task A_policy_that_code_takes_permits_of_is_counted_once_where_a_path_names_it_too()
+    {
+        var address = NewAddress();
+        foreach (var left in new[] { 99_999, 99_998 })
+        {
+            using var login = new HttpRequestMessage(HttpMethod.Post, "/api/v1/auth/login")
+            {
+                Content = JsonContent.Create(new { email = "nobody@example.com", password = "wrong, and long enough" }),
+                Headers = { { "X-Forwarded-For", address } },
+            };
+            var answer = await fixture.App.Client.SendAsync(login);
+            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+            Assert.Contains($"\"login\";r={left};", Header(answer, "RateLimit"), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task What_costs_more_than_there_is_costs_all()
     {
         var address = NewAddress();

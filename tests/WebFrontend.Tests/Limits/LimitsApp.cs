@@ -45,6 +45,8 @@ public sealed class LimitsApp : IAsyncLifetime
         ("Limits:Paths:1:Cost", "3"),
         ("Limits:Paths:2:Path", "/api/v1/t/counted"),
         ("Limits:Paths:2:Policy", "two"),
+        ("Limits:Paths:3:Path", "/api/v1/auth/login"),
+        ("Limits:Paths:3:Policy", "login"),
         ("Limits:LegacyHeaders", "true"),
         ("Limits:HubCallsPerSecond", "2"),
     ];

@@ -52,6 +52,21 @@ public sealed class HubHistoryTests(OrleansServers servers) : IClassFixture<Orle
     }
 
     [Fact]
+    public async Task An_id_that_can_not_be_stored_fails_its_own_message_and_nobody_elses()
+    {
+        await using var speaker = await ConnectAsync(0);
+        await using var other = await ConnectAsync(0);
+        var said = Enumerable.Range(1, 20).Select(i => other.SayAsync(_channel, $"{i}")).ToList();
+        var refused = Enumerable.Range(1, 20).Select(_ => speaker.SayAsync(_channel, "never", id: "nul\0")).ToList();
+
+        await Task.WhenAll(said);
+        foreach (var refusal in refused)
+        {
+            await Assert.ThrowsAsync<HubException>(() => refusal);
+        }
+    }
+
+    [Fact]
     public async Task Who_begins_now_gets_nothing_older_and_who_begins_at_zero_gets_all()
     {
         await using var speaker = await ConnectAsync(0);
