@@ -18,7 +18,7 @@ public sealed class ClientsTests
         Assert.SkipUnless(
             Directory.Exists(Path.Combine(RepositoryRoot(), "clients", "js", "node_modules")), "make test installs the JavaScript client");
         await using var app = await MarketplaceApp.StartAsync(("Limits:HubCallsPerSecond", "10000"));
-        await using var proxy = new CuttingProxy(app.Client.BaseAddress!);
+        await using var proxy = new CuttableProxy(app.Client.BaseAddress!);
         var (ada, ben) = (await app.RegisterAndLoginAsync("ada@example.com"), await app.RegisterAndLoginAsync("ben@example.com"));
         using var limit = new CancellationTokenSource(Deadline, TimeProvider.System);
 
@@ -90,7 +90,7 @@ public sealed class ClientsTests
     }
 
     /// <summary>Cuts whenever it has heard some more: by progress and not by time, so that a slow machine gets anywhere.</summary>
-    private static async Task<IReadOnlyList<string>> ReadAsync(LiveChannel channel, CuttingProxy proxy, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<string>> ReadAsync(LiveChannel channel, CuttableProxy proxy, CancellationToken cancellationToken)
     {
         var texts = new List<string>();
         await foreach (var e in channel.WithCancellation(cancellationToken))
