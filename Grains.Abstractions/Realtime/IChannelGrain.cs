@@ -18,7 +18,7 @@ public interface IChannelGrain : IGrainWithStringKey
     ValueTask Leave(long epoch, long change);
 
     /// <summary>
-    /// Sends messages, in their order, to every listening frontend. Answers when all of them took the messages over, or
+    /// Sends messages, in their order, to every listening frontend but the one that publishes. Answers when all of them took the messages over, or
     /// after a short grace when some did: the others are tried again until their lease ends. Throws
     /// <see cref="Trouble.UnavailableException"/> when nobody took them who should have. A repeated call is recognised and
     /// answered as the first one was.
@@ -36,8 +36,12 @@ public sealed record FrontendAddress([property: Id(0)] long Epoch, [property: Id
 /// <summary>What one publisher sends to one channel at once; a repetition is the same in every part.</summary>
 /// <param name="Publisher">Unique per process.</param>
 /// <param name="Items">At least one, in rising order of their sequence.</param>
+/// <param name="ServedEpoch">
+/// The lease of the frontend that publishes: it has served its own listeners itself and isn't called. 0 if there is none.
+/// </param>
 [GenerateSerializer, Immutable, Alias("realtime.batch")]
-public sealed record PublishBatch([property: Id(0)] Guid Publisher, [property: Id(1)] IReadOnlyList<Publication> Items);
+public sealed record PublishBatch(
+    [property: Id(0)] Guid Publisher, [property: Id(1)] IReadOnlyList<Publication> Items, [property: Id(2)] long ServedEpoch = 0);
 
 /// <summary>One message with its place in the publisher's order.</summary>
 [GenerateSerializer, Immutable, Alias("realtime.publication")]

@@ -20,6 +20,9 @@ namespace Marketplace.Grains.Realtime;
 //   drift    heals by itself: a listener too many is struck off by its own answer; a listener too few can't be, since
 //            Listen is answered before its listener is served and the entry leaves only by Leave, answer or lease
 //
+// The frontend that publishes isn't called: it serves its own listeners before it calls the channel, which costs no message and
+// no wait. So one order holds per sender and channel, and two frontends may see two senders' messages in two orders.
+//
 // A call to a frontend that fails says nothing about its life. It is repeated, with the same numbers, until the frontend took
 // it (which drops what it has seen) or the frontend's lease ended.
 [Reentrant]
@@ -69,7 +72,7 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
             return await earlier;
         }
 
-        var listeners = _listeners.All;
+        var listeners = _listeners.All.Where(listener => listener.Epoch != batch.ServedEpoch).ToArray();
         if (listeners.FirstOrDefault(l => l.Backlog + batch.Items.Count > RealtimeLimits.BacklogMessagesMax) is { } slow)
         {
             throw new UnavailableException($"Channel {Name}: frontend {slow.Epoch} is {slow.Backlog} messages behind.");

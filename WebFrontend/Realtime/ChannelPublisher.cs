@@ -10,22 +10,26 @@ namespace Marketplace.WebFrontend.Realtime;
 /// <param name="IsPending">Some frontend may still claim it.</param>
 internal readonly record struct Published(bool IsClaimed, bool IsPending);
 
-/// <summary>Sends this process's messages to channels, in the order of the sends.</summary>
+/// <summary>
+/// Sends this process's messages to channels, in the order of the sends: first to its own listeners, then by the channel to all
+/// others.
+/// </summary>
 internal sealed class ChannelPublisher
 {
+    private readonly FrontendObserver _inbox;
     private readonly IFrontendLease _lease;
     private readonly TimeProvider _clock;
     private readonly OrderedLanes<Publication, Published> _lanes;
-    private readonly Guid _id = Guid.NewGuid();
     private long _sequence;
 
-    public ChannelPublisher(IGrainFactory grains, IFrontendLease lease, TimeProvider clock)
+    public ChannelPublisher(IGrainFactory grains, FrontendObserver inbox, IFrontendLease lease, TimeProvider clock)
     {
-        (_lease, _clock) = (lease, clock);
+        (_inbox, _lease, _clock) = (inbox, lease, clock);
         _lanes = new(
             async (channel, items) =>
             {
-                var result = await grains.GetGrain<IChannelGrain>(channel).Publish(new(_id, items));
+                var batch = new PublishBatch(inbox.Publisher, items, lease.Epoch ?? 0);
+                var result = await grains.GetGrain<IChannelGrain>(channel).Publish(batch);
                 return [.. result.Claimed.Select(isClaimed => new Published(isClaimed, result.IsPending))];
             },
             error => error is not UnavailableException && ClusterTrouble.IsTransient(error), // the channel has tried already
@@ -33,11 +37,20 @@ internal sealed class ChannelPublisher
     }
 
     /// <summary>
-    /// Publishes a message. Throws <see cref="UnavailableException"/> when it reached nobody of those it should have reached.
+    /// Publishes a message. Throws <see cref="UnavailableException"/> when it reached no other frontend of those it should have
+    /// reached; listeners here may have it even so.
     /// </summary>
     public async Task<Published> PublishAsync(string channel, ChannelMessage message, CancellationToken cancellationToken)
     {
         await _lease.EnsureHeldAsync(_clock, cancellationToken);
-        return await _lanes.SendAsync(channel, () => new(++_sequence, message)).WaitAsync(cancellationToken);
+        var isClaimedHere = false;
+        var sending = _lanes.SendAsync(channel, () =>
+        {
+            isClaimedHere = _inbox.TakeOwn(channel, message);
+            return new(++_sequence, message);
+        });
+        _inbox.ReadOwn(channel);
+        var published = await sending.WaitAsync(cancellationToken);
+        return published with { IsClaimed = published.IsClaimed || isClaimedHere };
     }
 }

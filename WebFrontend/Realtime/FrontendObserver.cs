@@ -26,13 +26,37 @@ internal sealed partial class FrontendObserver(
 
     private int _isReading;
 
+    /// <summary>Names this frontend as a publisher. It serves itself: what comes back from a channel is dropped.</summary>
+    public Guid Publisher { get; } = Guid.NewGuid();
+
     public ValueTask<DeliveryAnswer> Deliver(ChannelDelivery delivery)
     {
         var answer = Take(delivery);
-        Read(atOnce: channels.Find(delivery.Channel) is { } channel
-            && delivery.Messages.Count * Math.Max(1, channel.Connections.Count) <= ReadAtOnceMax ? delivery.Messages.Count : 0);
+        Read(delivery.Channel, delivery.Messages.Count);
         return new(answer);
     }
+
+    /// <summary>Takes over what this frontend itself is about to publish; <see cref="ReadOwn"/> has it written.</summary>
+    /// <returns>Whether it names a connection of this frontend.</returns>
+    public bool TakeOwn(string name, ChannelMessage message)
+    {
+        if (channels.Find(name) is not { } channel)
+        {
+            return false;
+        }
+
+        var isClaimed = channel.Receiver.Claims(message);
+        if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message, isClaimed)))
+        {
+            throw Full();
+        }
+
+        return isClaimed;
+    }
+
+    /// <summary>Sees to it that what was taken over is written. The caller holds no lock.</summary>
+    public void ReadOwn(string name) =>
+        Read(name, TaskScheduler.Current == TaskScheduler.Default ? 1 : 0); // a grain is not to be held up by writing
 
     public ValueTask<PresenceReport?> ReportPresence(string place) => new(lease.Epoch is null ? null : places.ReportOf(place));
 
@@ -53,7 +77,7 @@ internal sealed partial class FrontendObserver(
     {
         if (!_inbox.Writer.TryWrite(action))
         {
-            throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+            throw Full();
         }
 
         Read(atOnce: 0); // whoever posts may hold locks
@@ -89,7 +113,7 @@ internal sealed partial class FrontendObserver(
         {
             var message = delivery.Messages[i];
             var isClaimed = claimed[i] = channel.Receiver.Claims(message.Message);
-            if (channel.Seen.IsRepeat(delivery.ChannelEpoch, message))
+            if (message.Publisher == Publisher || channel.Seen.IsRepeat(delivery.ChannelEpoch, message))
             {
                 continue;
             }
@@ -110,6 +134,12 @@ internal sealed partial class FrontendObserver(
         before => _inbox.Writer.TryWrite(() => channel.Receiver.ReceiveLoss(channel, before)),
         (position, message) => _inbox.Writer.TryWrite(
             () => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)));
+
+    private static UnavailableException Full() =>
+        new($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+
+    private void Read(string name, int messages) => Read(atOnce: channels.Find(name) is { } channel
+        && messages * Math.Max(1, channel.Connections.Count) <= ReadAtOnceMax ? messages : 0);
 
     /// <summary>Sees to it that the inbox is read, unless somebody is at it.</summary>
     /// <param name="atOnce">So many may be read on this thread, the rest on another.</param>

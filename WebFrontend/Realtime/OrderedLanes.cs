@@ -15,7 +15,10 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Queue<Waiting>> _lanes = new(StringComparer.Ordinal);
 
-    /// <summary>Queues an item, made under the lock that orders all of them, and completes with the answer to it.</summary>
+    /// <summary>
+    /// Queues an item, made under the lock that orders all of them, and completes with the answer to it. If the making throws,
+    /// nothing is queued.
+    /// </summary>
     /// <exception cref="UnavailableException">Too many wait, or the grain could not be reached.</exception>
     public Task<TAnswer> SendAsync(string key, Func<TItem> make)
     {
@@ -25,18 +28,18 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
         lock (_lock)
         {
             isIdle = !_lanes.TryGetValue(key, out lane);
-            if (isIdle)
-            {
-                _lanes.Add(key, lane = new());
-            }
-
-            if (lane!.Count >= BackplaneLimits.OutboxMessagesMax)
+            if (lane?.Count >= BackplaneLimits.OutboxMessagesMax)
             {
                 throw new UnavailableException($"Channel {key}: {lane.Count} messages of this frontend wait already.");
             }
 
             waiting = new(make());
-            lane.Enqueue(waiting);
+            if (isIdle)
+            {
+                _lanes.Add(key, lane = new());
+            }
+
+            lane!.Enqueue(waiting);
         }
 
         if (isIdle)

@@ -179,8 +179,10 @@ internal sealed class TestPublisher(IChannelGrain channel)
     private readonly Guid _id = Guid.NewGuid();
     private long _sequence;
 
+    public long ServedEpoch { get; init; }
+
     public PublishBatch Batch(params string[] texts) =>
-        new(_id, texts.Select(text => new Publication(++_sequence, new HubReply(text, null, null))).ToArray());
+        new(_id, texts.Select(text => new Publication(++_sequence, new HubReply(text, null, null))).ToArray(), ServedEpoch);
 
     public async Task<PublishResult> Publish(params string[] texts) => await channel.Publish(Batch(texts));
 }

@@ -34,6 +34,21 @@ public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<Ch
     }
 
     [Fact]
+    public async Task The_frontend_that_publishes_is_not_called()
+    {
+        var (own, other) = (await ListeningAsync(), await ListeningAsync());
+        var publisher = new TestPublisher(_channel) { ServedEpoch = own.Address.Epoch };
+        own.OnCall = _ => DeliveryVerdict.Busy;
+
+        await publisher.Publish("1");
+        own.OnCall = null;
+        await new TestPublisher(_channel) { ServedEpoch = other.Address.Epoch }.Publish("2");
+
+        Assert.Equal(["2"], own.Taken);
+        Assert.Equal((1, 1), (own.Calls, other.Calls));
+    }
+
+    [Fact]
     public async Task A_frontend_that_fails_a_call_is_called_again_while_its_lease_lives()
     {
         var frontend = await ListeningAsync();
