@@ -15,7 +15,7 @@ internal sealed record BenchOptions : ISuiteOptions
           --connections N            connections of the load generator (default 100; from 1 to 10000)
           --addresses N              client addresses of warm, denied and cold (default 10000; from 1 to 65536)
           --million N                client addresses of million (default 1000000; from 1000 to 10000000)
-          --silo-memory-mb N         the bound that million's silo is held against (default 2500, as docs/limits.md has it)
+          --silo-memory-mb N         the bound that million's silo is held against (default 2800, as docs/limits.md has it)
           --frontend-memory-mb N     the bound that million's frontend is held against (default 700)
           --results FILE             the report; sections of scenarios that don't run are kept (default bench/results/limiter.md)
           --help                     this text
@@ -36,7 +36,7 @@ internal sealed record BenchOptions : ISuiteOptions
     public int Million { get; private set; } = 1_000_000;
 
     /// <summary>Megabytes.</summary>
-    public int SiloMemory { get; private set; } = 2_500;
+    public int SiloMemory { get; private set; } = 2_800;
 
     /// <summary>Megabytes.</summary>
     public int FrontendMemory { get; private set; } = 700;

@@ -8,9 +8,6 @@ namespace Marketplace.Bench.Load.Realtime;
 /// <summary>Starts what is measured.</summary>
 internal static class Contenders
 {
-    /// <summary>Enough for all clients of one of the driver's source addresses, which the marketplace takes for one client.</summary>
-    private const int RequestsPerAddress = 1_000_000;
-
     private const string PlainHub = "/hubs/plain";
 
     /// <summary>How often a client tries to connect where connecting is not what is measured.</summary>
@@ -24,7 +21,6 @@ internal static class Contenders
         {
             ["Connections__Total"] = Text(connections),
             ["Frontend__MaxConnections"] = Text(connections + 1_000),
-            ["Limits__Policies__general__Limit"] = Text(RequestsPerAddress),
             ["Live__OpenRooms"] = "true",
         };
         var target = await workbench.StartMarketplaceAsync(
