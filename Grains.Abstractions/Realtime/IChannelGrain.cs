@@ -44,8 +44,12 @@ public sealed record PublishBatch(
     [property: Id(0)] Guid Publisher, [property: Id(1)] IReadOnlyList<Publication> Items, [property: Id(2)] long ServedEpoch = 0);
 
 /// <summary>One message with its place in the publisher's order.</summary>
+/// <param name="Sequence">Rises with every message of the publisher.</param>
+/// <param name="Message">What is sent.</param>
+/// <param name="IsServed">The frontend that publishes has a listener that it is for, and has served it: somebody was reached.</param>
 [GenerateSerializer, Immutable, Alias("realtime.publication")]
-public sealed record Publication([property: Id(0)] long Sequence, [property: Id(1)] ChannelMessage Message);
+public sealed record Publication(
+    [property: Id(0)] long Sequence, [property: Id(1)] ChannelMessage Message, [property: Id(2)] bool IsServed = false);
 
 /// <summary>What became of a batch.</summary>
 /// <param name="Claimed">For each item whether a frontend said that it holds the connection that the item names.</param>

@@ -81,17 +81,17 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
         var messages = batch.Items
             .Select(item => new NumberedMessage(++_number, batch.Publisher, item.Sequence, item.Message)).ToArray();
         var taken = listeners.Select(listener => listener.Send(_epoch, messages)).ToArray();
-        var outcome = OutcomeAsync(batch.Items.Count, taken);
+        var outcome = OutcomeAsync(batch.Items.Count, batch.Items.All(item => item.IsServed), taken);
         _publishers.Remember(batch, outcome);
         return await outcome;
     }
 
-    private async Task<PublishResult> OutcomeAsync(int count, Task<IReadOnlyList<bool>?>[] taken)
+    private async Task<PublishResult> OutcomeAsync(int count, bool isServed, Task<IReadOnlyList<bool>?>[] taken)
     {
         var all = Task.WhenAll(taken);
         await Quietly(((Task)all).WaitAsync(RealtimeLimits.Grace, _clock));
         var sentAt = _clock.GetTimestamp();
-        while (!all.IsCompleted && !taken.Any(IsTaken))
+        while (!all.IsCompleted && !isServed && !taken.Any(IsTaken))
         {
             if (_clock.GetElapsedTime(sentAt) >= RealtimeLimits.Patience)
             {
@@ -101,7 +101,7 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
             await Quietly(Task.WhenAny(taken.Where(task => !task.IsCompleted)).WaitAsync(RealtimeLimits.RetryAfter, _clock));
         }
 
-        if (taken.FirstOrDefault(task => task.IsFaulted) is { } failed && !taken.Any(IsTaken))
+        if (taken.FirstOrDefault(task => task.IsFaulted) is { } failed && !isServed && !taken.Any(IsTaken))
         {
             await failed;
         }

@@ -17,15 +17,14 @@ internal readonly record struct Published(bool IsClaimed, bool IsPending);
 internal sealed class ChannelPublisher
 {
     private readonly FrontendObserver _inbox;
-    private readonly IFrontendLease _lease;
-    private readonly TimeProvider _clock;
     private readonly OrderedLanes<Publication, Published> _lanes;
     private long _sequence;
 
     public ChannelPublisher(IGrainFactory grains, FrontendObserver inbox, IFrontendLease lease, TimeProvider clock)
     {
-        (_inbox, _lease, _clock) = (inbox, lease, clock);
+        _inbox = inbox;
         _lanes = new(
+            () => lease.EnsureHeldAsync(clock),
             async (channel, items) =>
             {
                 var batch = new PublishBatch(inbox.Publisher, items, lease.Epoch ?? 0);
@@ -37,17 +36,15 @@ internal sealed class ChannelPublisher
     }
 
     /// <summary>
-    /// Publishes a message. Throws <see cref="UnavailableException"/> when it reached no other frontend of those it should have
-    /// reached; listeners here may have it even so.
+    /// Publishes a message. Throws <see cref="UnavailableException"/> when it reached nobody of those it should have reached.
     /// </summary>
     public async Task<Published> PublishAsync(string channel, ChannelMessage message, CancellationToken cancellationToken)
     {
-        await _lease.EnsureHeldAsync(_clock, cancellationToken);
         var isClaimedHere = false;
         var sending = _lanes.SendAsync(channel, () =>
         {
             isClaimedHere = _inbox.TakeOwn(channel, message);
-            return new(++_sequence, message);
+            return new(++_sequence, message, isClaimedHere);
         });
         _inbox.ReadOwn(channel);
         var published = await sending.WaitAsync(cancellationToken);

@@ -37,26 +37,31 @@ internal sealed partial class FrontendObserver(
     }
 
     /// <summary>Takes over what this frontend itself is about to publish; <see cref="ReadOwn"/> has it written.</summary>
-    /// <returns>Whether it names a connection of this frontend.</returns>
+    /// <returns>Whether it is for a connection of this frontend.</returns>
     public bool TakeOwn(string name, ChannelMessage message)
     {
-        if (channels.Find(name) is not { } channel)
+        if (lease.Epoch is null || channels.Find(name) is not { } channel)
         {
             return false;
         }
 
-        var isClaimed = channel.Receiver.Claims(message);
-        if (!_inbox.Writer.TryWrite(() => channel.Receiver.Receive(channel, message, isClaimed)))
-        {
-            throw Full();
-        }
-
+        var isClaimed = channel.Receiver.Claims(channel, message);
+        Enqueue(() => channel.Receiver.Receive(channel, message, isClaimed));
         return isClaimed;
     }
 
     /// <summary>Sees to it that what was taken over is written. The caller holds no lock.</summary>
-    public void ReadOwn(string name) =>
-        Read(name, TaskScheduler.Current == TaskScheduler.Default ? 1 : 0); // a grain is not to be held up by writing
+    public void ReadOwn(string name)
+    {
+        if (MayWriteHere)
+        {
+            Read(name, messages: 1);
+        }
+        else
+        {
+            Read(atOnce: 0);
+        }
+    }
 
     public ValueTask<PresenceReport?> ReportPresence(string place) => new(lease.Epoch is null ? null : places.ReportOf(place));
 
@@ -68,18 +73,34 @@ internal sealed partial class FrontendObserver(
 
     /// <summary>
     /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then
-    /// answers one of its connections finds them in that order.
+    /// answers one of its connections finds them in that order. Completes when it is written or the connection is being closed, so
+    /// that what SignalR itself then writes to the connection (the result of the hub's method, the close after an abort) comes later.
     /// </summary>
-    public void Post(LocalConnection connection, SerializedHubMessage message) => Post(() => connection.Write(message));
+    public Task WriteAsync(LocalConnection connection, SerializedHubMessage message)
+    {
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Enqueue(() =>
+        {
+            try
+            {
+                connection.Write(message);
+            }
+            finally
+            {
+                written.SetResult();
+            }
+        });
+        Read(atOnce: MayWriteHere ? 1 : 0);
+        return written.Task.IsCompleted ? Task.CompletedTask : WaitAsync();
+
+        async Task WaitAsync() => await written.Task.WaitAsync(connection.Context.ConnectionAborted)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the reader drops it when the lease is over: then the connection is cut
+    }
 
     /// <summary>Lets the reader do something after whatever was taken over before.</summary>
     public void Post(Action action)
     {
-        if (!_inbox.Writer.TryWrite(action))
-        {
-            throw Full();
-        }
-
+        Enqueue(action);
         Read(atOnce: 0); // whoever posts may hold locks
     }
 
@@ -112,7 +133,7 @@ internal sealed partial class FrontendObserver(
         for (var i = 0; i < claimed.Length; i++)
         {
             var message = delivery.Messages[i];
-            var isClaimed = claimed[i] = channel.Receiver.Claims(message.Message);
+            var isClaimed = claimed[i] = channel.Receiver.Claims(channel, message.Message);
             if (message.Publisher == Publisher || channel.Seen.IsRepeat(delivery.ChannelEpoch, message))
             {
                 continue;
@@ -135,8 +156,16 @@ internal sealed partial class FrontendObserver(
         (position, message) => _inbox.Writer.TryWrite(
             () => channel.Receiver.ReceiveKept(channel, position, (HistoryMessage)message.Message)));
 
-    private static UnavailableException Full() =>
-        new($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+    /// <summary>A grain is not to be held up by writing.</summary>
+    private static bool MayWriteHere => TaskScheduler.Current == TaskScheduler.Default;
+
+    private void Enqueue(Action action)
+    {
+        if (!_inbox.Writer.TryWrite(action))
+        {
+            throw new UnavailableException($"{BackplaneLimits.InboxMessagesMax} messages wait already to be written here.");
+        }
+    }
 
     private void Read(string name, int messages) => Read(atOnce: channels.Find(name) is { } channel
         && messages * Math.Max(1, channel.Connections.Count) <= ReadAtOnceMax ? messages : 0);

@@ -7,7 +7,7 @@ internal static class LeaseWaiting
 {
     /// <summary>Nothing may be sent without a lease; a new one is waited for a moment.</summary>
     /// <exception cref="UnavailableException">There was none.</exception>
-    public static async ValueTask EnsureHeldAsync(this IFrontendLease lease, TimeProvider clock, CancellationToken cancellationToken)
+    public static async ValueTask EnsureHeldAsync(this IFrontendLease lease, TimeProvider clock)
     {
         if (lease.Epoch is not null)
         {
@@ -16,8 +16,7 @@ internal static class LeaseWaiting
 
         try
         {
-            await lease.WaitForEpochAsync(cancellationToken).AsTask()
-                .WaitAsync(BackplaneLimits.LeasePatience, clock, cancellationToken);
+            await lease.WaitForEpochAsync(CancellationToken.None).AsTask().WaitAsync(BackplaneLimits.LeasePatience, clock);
         }
         catch (TimeoutException error)
         {

@@ -8,8 +8,8 @@ namespace Marketplace.WebFrontend.Realtime;
 /// <summary>What a frontend's channels hand their messages to: the hub. All but <see cref="Claims"/> is called by one reader.</summary>
 internal interface IChannelReceiver
 {
-    /// <summary>Whether the message names a connection of this frontend. Quick: called inside an observer call.</summary>
-    bool Claims(ChannelMessage message);
+    /// <summary>Whether the message is for a connection of this frontend. Quick: called inside an observer call.</summary>
+    bool Claims(LocalChannel channel, ChannelMessage message);
 
     /// <summary>Writes the message to local listeners, without waiting for any of them.</summary>
     /// <param name="channel">The channel that it came by.</param>

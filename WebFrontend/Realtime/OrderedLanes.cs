@@ -6,11 +6,15 @@ namespace Marketplace.WebFrontend.Realtime;
 /// Calls to grains in the order of their making: for each key one call in flight, with whatever came during the last call in the
 /// next one. A call whose answer was lost is repeated as it was, which its receiver must recognise.
 /// </summary>
+/// <param name="beReady">Waits until calls may be made at all. Items have their places by then, so that who waits for it keeps his.</param>
 /// <param name="send">Sends a batch to the grain of a key; answers in its order.</param>
 /// <param name="isWorthRepeating">Whether a batch that failed so may succeed in a moment.</param>
 /// <param name="clock">The clock.</param>
 internal sealed class OrderedLanes<TItem, TAnswer>(
-    Func<string, IReadOnlyList<TItem>, Task<IReadOnlyList<TAnswer>>> send, Func<Exception, bool> isWorthRepeating, TimeProvider clock)
+    Func<ValueTask> beReady,
+    Func<string, IReadOnlyList<TItem>, Task<IReadOnlyList<TAnswer>>> send,
+    Func<Exception, bool> isWorthRepeating,
+    TimeProvider clock)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Queue<Waiting>> _lanes = new(StringComparer.Ordinal);
@@ -58,6 +62,7 @@ internal sealed class OrderedLanes<TItem, TAnswer>(
         {
             try
             {
+                await beReady();
                 var answers = await TryUntilSentAsync(key, [.. batch.Select(waiting => waiting.Item)]);
                 for (var i = 0; i < batch.Count; i++)
                 {

@@ -49,7 +49,7 @@ internal sealed partial class OrleansHubLifetimeManager<THub>
             var localId = $"s{Guid.NewGuid():N}";
             var message = HubPayloads<THub>.ToHubMessage(_payloads.Serialize(new InvocationMessage(localId, methodName, args)));
             return Result<T>(await AskLocalAsync(
-                local, localId, typeof(T), () => _inbox.Post(local, message), cancellationToken));
+                local, localId, typeof(T), () => _ = _inbox.WriteAsync(local, message), cancellationToken));
         }
 
         var reply = await _requests.AskAsync(

@@ -6,8 +6,11 @@ namespace Marketplace.WebFrontend.Realtime;
 // What channels bring. Nothing here waits for a connection: the same reader serves all channels.
 internal sealed partial class OrleansHubLifetimeManager<THub>
 {
-    bool IChannelReceiver.Claims(ChannelMessage message) => message switch
+    bool IChannelReceiver.Claims(LocalChannel channel, ChannelMessage message) => message switch
     {
+        HubSend { Only: { } only } => only.Any(_connections.ContainsKey),
+        HubSend { Except: { } except } => channel.Connections.Any(connection => !except.Contains(connection.Key, StringComparer.Ordinal)),
+        HubSend => !channel.Connections.IsEmpty,
         HubAsk ask => _connections.ContainsKey(ask.ConnectionId),
         GroupChange change => _connections.ContainsKey(change.ConnectionId),
         _ => false,

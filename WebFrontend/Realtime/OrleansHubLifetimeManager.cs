@@ -108,13 +108,9 @@ internal sealed partial class OrleansHubLifetimeManager<THub> : HubLifetimeManag
     {
         ArgumentNullException.ThrowIfNull(connectionId);
         var message = Message(methodName, args, only: [connectionId]);
-        if (!_connections.TryGetValue(connectionId, out var local))
-        {
-            return SendAsync(_names.All, message, cancellationToken);
-        }
-
-        _inbox.Post(local, HubPayloads<THub>.ToHubMessage(message.Payloads));
-        return Task.CompletedTask;
+        return _connections.TryGetValue(connectionId, out var local)
+            ? _inbox.WriteAsync(local, HubPayloads<THub>.ToHubMessage(message.Payloads))
+            : SendAsync(_names.All, message, cancellationToken);
     }
 
     public override Task SendConnectionsAsync(

@@ -30,7 +30,6 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
     private readonly FrontendLink _link;
     private readonly FrontendObserver _inbox;
     private readonly HistoryPayloads<THub> _payloads;
-    private readonly IFrontendLease _lease;
     private readonly TimeProvider _clock;
     private readonly OrderedLanes<HistoryItem, HistoryPosition> _lanes;
 
@@ -45,8 +44,9 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
         TimeProvider clock)
     {
         (_hub, _channels, _link, _inbox) = ((OrleansHubLifetimeManager<THub>)hub, channels, link, inbox);
-        (_payloads, _lease, _clock) = (payloads, lease, clock);
+        (_payloads, _clock) = (payloads, clock);
         _lanes = new(
+            () => lease.EnsureHeldAsync(clock),
             async (channel, items) => await grains.GetGrain<IHistoryGrain>(channel).Append(items), ClusterTrouble.IsTransient, clock);
     }
 
@@ -56,7 +56,6 @@ internal sealed class HubHistory<THub> : IHubHistory<THub> where THub : Hub
         Check(channel, NameLengthMax, nameof(channel));
         Check(id ??= Guid.NewGuid().ToString("N"), HistoryItem.IdLengthMax, nameof(id));
         var item = new HistoryItem(id, new(method, _payloads.Serialize(arguments)));
-        await _lease.EnsureHeldAsync(_clock, cancellationToken);
         var position = await _lanes.SendAsync(_names.History(channel), () => item).WaitAsync(cancellationToken);
         return HistoryPayloads<THub>.ToStamp(channel, position);
     }

@@ -24,6 +24,9 @@ internal sealed class LocalPlace(string key, ToPresenceMessage toMessage)
 
     public bool IsEmpty => _connections.Count == 0;
 
+    /// <summary>What connections here were told last; null if nothing was.</summary>
+    public SerializedHubMessage? Latest => _state is { } state ? toMessage(key, state) : null;
+
     public bool Add(LocalConnection connection) => _connections.TryAdd(connection.Id, connection);
 
     public bool Remove(LocalConnection connection) => _connections.Remove(connection.Id);

@@ -33,6 +33,10 @@ internal sealed class LocalPlaces
             {
                 (connection.Places ??= new(StringComparer.Ordinal)).Add(key);
                 Changed(place);
+                if (place.Latest is { } latest)
+                {
+                    connection.Write(latest); // what it adds may change nothing that others are told: a user's second device in a crowd
+                }
             }
         }
     }

@@ -181,8 +181,10 @@ internal sealed class TestPublisher(IChannelGrain channel)
 
     public long ServedEpoch { get; init; }
 
+    public bool IsServed { get; init; }
+
     public PublishBatch Batch(params string[] texts) =>
-        new(_id, texts.Select(text => new Publication(++_sequence, new HubReply(text, null, null))).ToArray(), ServedEpoch);
+        new(_id, texts.Select(text => new Publication(++_sequence, new HubReply(text, null, null), IsServed)).ToArray(), ServedEpoch);
 
     public async Task<PublishResult> Publish(params string[] texts) => await channel.Publish(Batch(texts));
 }

@@ -102,6 +102,19 @@ public sealed class ChannelGrainTests(ChannelCluster cluster) : IClassFixture<Ch
     }
 
     [Fact]
+    public async Task A_send_that_reached_the_publishers_own_listeners_does_not_fail_for_others_that_hang()
+    {
+        var (own, hanging) = (await ListeningAsync(), await ListeningAsync());
+        hanging.OnCall = _ => DeliveryVerdict.Busy;
+
+        var result = await new TestPublisher(_channel) { ServedEpoch = own.Address.Epoch, IsServed = true }.Publish("1");
+        Assert.True(result.IsPending);
+
+        await Assert.ThrowsAsync<UnavailableException>(
+            () => new TestPublisher(_channel) { ServedEpoch = own.Address.Epoch }.Publish("2"));
+    }
+
+    [Fact]
     public async Task A_send_that_nobody_listens_to_is_no_failure()
     {
         var result = await new TestPublisher(_channel).Publish("1");

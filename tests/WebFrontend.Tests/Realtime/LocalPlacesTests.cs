@@ -1,3 +1,4 @@
+using Marketplace.Realtime.Presence;
 using Marketplace.WebFrontend.Realtime.Presence;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
@@ -27,5 +28,23 @@ public sealed class LocalPlacesTests
 
         Assert.False(places.IsReported(place, report.Version));
         Assert.True(places.IsReported(place, places.ReportOf("room")!.Version));
+    }
+
+    [Fact]
+    public async Task Who_enters_is_told_what_is_known_though_it_changes_nothing_for_others()
+    {
+        using var crowd = new PipedConnection();
+        using var newcomer = new PipedConnection(id: "c-2");
+        var places = new LocalPlaces { Report = _ => Task.CompletedTask };
+        places.Enter("room", crowd.Local, Message);
+        places.Tell("room", new(Epoch: 1, Version: 7, Count: 300, Users: []));
+
+        places.Enter("room", newcomer.Local, Message);
+        places.Enter("room", newcomer.Local, Message); // is there already
+
+        Assert.Equal([7], PipedConnection.NumbersIn(await newcomer.ReadAllAsync()));
+        Assert.Equal([7], PipedConnection.NumbersIn(await crowd.ReadAllAsync()));
+
+        static SerializedHubMessage Message(string key, PresenceState state) => PipedConnection.Message((int)state.Version, bytes: 100);
     }
 }

@@ -13,6 +13,7 @@ public sealed class OrderedLanesTests
     {
         var calls = new List<IReadOnlyList<int>>();
         var lanes = new OrderedLanes<int, int>(
+            () => ValueTask.CompletedTask,
             (_, items) =>
             {
                 calls.Add(items);

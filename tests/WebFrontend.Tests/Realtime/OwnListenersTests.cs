@@ -3,6 +3,7 @@ using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Realtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace WebFrontend.Tests.Realtime;
@@ -17,6 +18,9 @@ public sealed class HeldServers : OrleansServers
         set => _hold.Until = value;
     }
 
+    /// <summary>What was published last, by whichever server.</summary>
+    internal Publication Published => _hold.Published!;
+
     protected override void Configure(WebApplicationBuilder frontend) =>
         frontend.Services.AddSingleton<IOutgoingGrainCallFilter>(_hold);
 
@@ -24,10 +28,13 @@ public sealed class HeldServers : OrleansServers
     {
         public Task Until { get; set; } = Task.CompletedTask;
 
+        public Publication? Published { get; private set; }
+
         public async Task Invoke(IOutgoingGrainCallContext context)
         {
             if (context.MethodName == nameof(IChannelGrain.Publish))
             {
+                Published = ((PublishBatch)context.Request.GetArgument(0)!).Items[^1];
                 await Until;
             }
 
@@ -57,6 +64,43 @@ public sealed class OwnListenersTests(HeldServers servers) : IClassFixture<HeldS
         await servers.Hub(1).Clients.Group("first").SendAsync("Say", "last", TestContext.Current.CancellationToken);
         await other.HearsAsync("welcome", "hello", "last");
         await own.HearsAsync("welcome", "hello", "last");
+    }
+
+    [Fact]
+    public async Task The_channel_is_told_whether_there_are_any()
+    {
+        await using var own = await servers.ConnectToAsync(0, "/hub?group=any", messagePack: false);
+        await using var other = await servers.ConnectToAsync(1, "/hub?group=any", messagePack: false);
+        var clients = servers.Hub(0).Clients;
+
+        Assert.True(await IsServedAsync(clients.Group("any")));
+        Assert.True(await IsServedAsync(clients.GroupExcept("any", other.Id)));
+        Assert.False(await IsServedAsync(clients.GroupExcept("any", own.Id)));
+        Assert.True(await IsServedAsync(clients.Clients(own.Id, other.Id)));
+        Assert.False(await IsServedAsync(clients.Clients(other.Id)));
+        Assert.False(await IsServedAsync(clients.Group("nobody")));
+
+        async Task<bool> IsServedAsync(IClientProxy whom)
+        {
+            await whom.SendAsync("Say", "hello", TestContext.Current.CancellationToken);
+            return servers.Published.IsServed;
+        }
+    }
+
+    [Fact]
+    public async Task What_a_method_says_to_its_caller_comes_before_its_result_however_much_is_to_be_written_before_it()
+    {
+        await using var caller = await servers.ConnectAsync(2);
+        using var written = new ManualResetEventSlim();
+        servers.ServicesOf(2).GetRequiredService<FrontendObserver>().Post(written.Wait);
+
+        var result = caller.Connection.InvokeAsync<int>("SayToCallerAndReturn", "hello", TestContext.Current.CancellationToken);
+        await Task.WhenAny(result, Task.Delay(TimeSpan.FromSeconds(0.5), TimeProvider.System, TestContext.Current.CancellationToken));
+        Assert.False(result.IsCompleted);
+
+        written.Set();
+        Assert.Equal(5, await result);
+        await caller.HearsAsync("hello");
     }
 
     [Fact]

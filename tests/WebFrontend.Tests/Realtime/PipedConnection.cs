@@ -24,11 +24,11 @@ internal sealed class PipedConnection : IDisposable
     private readonly Pipe _fromClient = new(Transport);
     private readonly ClosableConnection _connection;
 
-    public PipedConnection(BackplaneSettings? settings = null)
+    public PipedConnection(BackplaneSettings? settings = null, string id = "c-1")
     {
         var meters = _services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>();
         Meters = new(meters);
-        _connection = new ClosableConnection(new DuplexPipe(_fromClient.Reader, _toClient.Writer));
+        _connection = new ClosableConnection(id, new DuplexPipe(_fromClient.Reader, _toClient.Writer));
         var context = new HubConnectionContext(_connection, new HubConnectionContextOptions(), NullLoggerFactory.Instance)
         {
             Protocol = Protocol,
@@ -95,7 +95,7 @@ internal sealed class PipedConnection : IDisposable
     {
         private readonly CancellationTokenSource _requested = new();
 
-        public ClosableConnection(IDuplexPipe transport) : base("c-1", transport, transport)
+        public ClosableConnection(string id, IDuplexPipe transport) : base(id, transport, transport)
         {
             ConnectionClosedRequested = _requested.Token;
             Features.Set<IConnectionLifetimeNotificationFeature>(this);

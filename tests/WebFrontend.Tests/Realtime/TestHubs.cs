@@ -45,6 +45,12 @@ public sealed class TestHub : Hub
         }
     }
 
+    public async Task<int> SayToCallerAndReturn(string text)
+    {
+        await Clients.Caller.SendAsync("Say", text);
+        return text.Length;
+    }
+
     public Task<int> AskOther(string connectionId, int number) =>
         Clients.Client(connectionId).InvokeAsync<int>("Twice", number, Context.ConnectionAborted);
 
