@@ -33,19 +33,19 @@ public static class SettingsHelp
 
     private static void WriteType(TextWriter output, string path, Type type, object? defaults)
     {
-        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite || ElementOfDictionary(p.PropertyType) is not null))
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(p => p.CanWrite || KeyAndElement(p.PropertyType) is not null))
         {
             var value = defaults is null ? null : property.GetValue(defaults);
             var name = $"{path}:{property.Name}";
-            if (ElementOfDictionary(property.PropertyType) is { IsPrimitive: false } element)
+            if (KeyAndElement(property.PropertyType) is var (key, element))
             {
-                WriteType(output, $"{name}:<name>", element, Activator.CreateInstance(element));
-                continue;
-            }
-
-            if (ElementOfDictionary(property.PropertyType) is not null)
-            {
-                (name, value) = ($"{name}:<name>", null);
+                (name, value) = ($"{name}:{key}", null);
+                if (!element.IsPrimitive)
+                {
+                    WriteType(output, name, element, Activator.CreateInstance(element));
+                    continue;
+                }
             }
 
             var rules = property.GetCustomAttributes<ValidationAttribute>().Select(DescribeRule).OfType<string>();
@@ -59,8 +59,12 @@ public static class SettingsHelp
         }
     }
 
-    private static Type? ElementOfDictionary(Type type) =>
-        type.IsGenericType && typeof(IDictionary).IsAssignableFrom(type) ? type.GetGenericArguments()[1] : null;
+    /// <summary>What stands for the key, and the element, of a dictionary or of a list of things that have settings of their own.</summary>
+    private static (string Key, Type Element)? KeyAndElement(Type type) =>
+        !type.IsGenericType ? null
+        : typeof(IDictionary).IsAssignableFrom(type) ? ("<name>", type.GetGenericArguments()[1])
+        : type.GetGenericTypeDefinition() == typeof(IList<>) && type.GetGenericArguments()[0] != typeof(string) ? ("<n>", type.GetGenericArguments()[0])
+        : null;
 
     private static string DescribeDefault(object? value) => value switch
     {
