@@ -73,11 +73,17 @@ internal sealed partial class FrontendObserver(
 
     /// <summary>
     /// Writes to a connection of this frontend, after whatever was taken over before: who awaited a send to a group and then
-    /// answers one of its connections finds them in that order. Completes when it is written or the connection is being closed, so
-    /// that what SignalR itself then writes to the connection (the result of the hub's method, the close after an abort) comes later.
+    /// answers one of its connections finds them in that order. Completes when it is written, or when the lease has ended and nothing
+    /// is written any more, so that what SignalR itself then writes to the connection (the result of the hub's method, the close after
+    /// an abort) comes later.
     /// </summary>
     public Task WriteAsync(LocalConnection connection, SerializedHubMessage message)
     {
+        if (lease.Epoch is not { } epoch)
+        {
+            return Task.CompletedTask; // as the reader would drop it
+        }
+
         var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Enqueue(() =>
         {
@@ -93,8 +99,8 @@ internal sealed partial class FrontendObserver(
         Read(atOnce: MayWriteHere ? 1 : 0);
         return written.Task.IsCompleted ? Task.CompletedTask : WaitAsync();
 
-        async Task WaitAsync() => await written.Task.WaitAsync(connection.Context.ConnectionAborted)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the reader drops it when the lease is over: then the connection is cut
+        async Task WaitAsync() =>
+            await written.Task.WaitAsync(lease.EndOf(epoch)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Lets the reader do something after whatever was taken over before.</summary>
