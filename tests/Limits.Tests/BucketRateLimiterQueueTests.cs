@@ -84,6 +84,22 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
     }
 
     [Fact]
+    public async Task When_the_first_of_a_queue_gives_up_those_behind_it_get_what_is_in_hand()
+    {
+        Policy.QueueLimit = 20;
+        using var giveUp = new CancellationTokenSource();
+        var first = Limiter.AcquireAsync(10, giveUp.Token).AsTask();
+        (await Link.NextAsync()).Answer(granted: 5, remaining: 0, endsIn: 9, isShort: true);
+        var second = Limiter.AcquireAsync().AsTask();
+
+        await giveUp.CancelAsync();
+
+        Assert.True((await second.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).IsAcquired);
+        Assert.True(first.IsCanceled);
+        Assert.Equal(1, Link.Calls);
+    }
+
+    [Fact]
     public async Task Nobody_queues_for_permits_that_come_back_too_late()
     {
         Policy.QueueLimit = 1;
