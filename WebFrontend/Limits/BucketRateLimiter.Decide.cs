@@ -59,7 +59,7 @@ internal sealed partial class BucketRateLimiter
             refusal.Answer.Limit,
             Window(refusal.Answer),
             Math.Max(0, refusal.Answer.Remaining),
-            _clock.GetElapsedTime(now, refusal.Until)));
+            _clock.GetElapsedTime(now, refusal.RetryAt)));
 
     /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>
     private UncountedLease Refuse(RefusalReason reason, in PermitStatus status)

@@ -217,6 +217,24 @@ public sealed class BucketRateLimiterTests : LimiterTests
     }
 
     [Fact]
+    public async Task Who_is_refused_is_told_to_wait_from_the_moment_the_answer_came()
+    {
+        var acquiring = Limiter.AcquireAsync().AsTask();
+        var exchange = await Link.NextAsync();
+        Clock.Advance(TimeSpan.FromSeconds(0.5));
+        exchange.Refuse(retryIn: 10.2); // which the bucket counts from its answer
+        Assert.Equal(10.2, RetryAfter((BucketLease)await acquiring), 3);
+
+        Clock.Advance(TimeSpan.FromSeconds(9.5));
+
+        Assert.Equal(0.7, RetryAfter((BucketLease)Limiter.AttemptAcquire()), 3);
+        Assert.Equal(0.7, RetryAfter(Limiter.KnownRefusal(1)!), 3);
+
+        static double RetryAfter(BucketLease refused) =>
+            refused.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter) ? retryAfter.TotalSeconds : 0;
+    }
+
+    [Fact]
     public async Task More_permits_than_the_limit_are_refused_and_cheaper_requests_are_not()
     {
         var acquiring = Limiter.AcquireAsync(300).AsTask();
