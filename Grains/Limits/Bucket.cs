@@ -36,6 +36,12 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
     /// <summary>Longer than any holder repeats a request.</summary>
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// Longer than a request that was refused is repeated. One that comes later still is answered anew: nothing was granted that
+    /// could be granted twice.
+    /// </summary>
+    private static readonly TimeSpan RefusedRememberedFor = TimeSpan.FromSeconds(5);
+
     private readonly Dictionary<Guid, BucketHolder> _holders = [];
     private readonly HashSet<Guid> _refused = [];
     private long _round = rounds;
@@ -236,13 +242,18 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
         }
     }
 
-    /// <summary>Holders that have nothing and have not asked for long: frontends come and go.</summary>
+    /// <summary>
+    /// Holders that have nothing and have not asked for long: frontends come and go. One that has no callback and was refused has
+    /// most likely been made for that request, and a flood makes many.
+    /// </summary>
     private void DropStrangers(TimeSpan now)
     {
         Settle(now);
         foreach (var (id, holder) in _holders)
         {
-            if (holder.InHand == 0 && (Pool.EndsWithLease || !holder.MayHave) && now - holder.AnsweredAt > RememberedFor)
+            var wasRefused = holder is { Callback: null, MayHave: false, LastGrant.Granted: 0 };
+            if (holder.InHand == 0 && (Pool.EndsWithLease || !holder.MayHave)
+                && now - holder.AnsweredAt > (wasRefused ? RefusedRememberedFor : RememberedFor))
             {
                 _holders.Remove(id);
                 _refused.Remove(id);

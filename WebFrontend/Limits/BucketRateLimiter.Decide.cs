@@ -59,7 +59,7 @@ internal sealed partial class BucketRateLimiter
             refusal.Answer.Limit,
             Window(refusal.Answer),
             Math.Max(0, refusal.Answer.Remaining),
-            _clock.GetElapsedTime(now, refusal.Until)));
+            _clock.GetElapsedTime(now, refusal.RetryAt)));
 
     /// <summary>A refusal, or under a shadow policy an admission in its place.</summary>
     private UncountedLease Refuse(RefusalReason reason, in PermitStatus status)
@@ -83,9 +83,11 @@ internal sealed partial class BucketRateLimiter
     private PermitStatus Status(in PermitGrant grant, int left, long arrivedAt, long now)
     {
         var resetsIn = grant.ResetsIn - _context.Clock.GetElapsedTime(arrivedAt, now);
-        return resetsIn > TimeSpan.Zero
-            ? new(_context.Policy, grant.Limit, Window(grant), grant.Remaining + left, resetsIn)
-            : new(_context.Policy, grant.Limit, Window(grant), grant.Limit, TimeSpan.Zero);
+        var isOver = resetsIn <= TimeSpan.Zero;
+
+        // At the end of a fixed window all are back; elsewhere one is, or a segment's, and how many nobody has said.
+        var remaining = isOver && _context.Current.Options.Algorithm == LimitAlgorithm.FixedWindow ? grant.Limit : grant.Remaining + left;
+        return new(_context.Policy, grant.Limit, Window(grant), remaining, isOver ? TimeSpan.Zero : resetsIn);
     }
 
     private TimeSpan Window(in PermitGrant grant) => IsConcurrency ? TimeSpan.Zero : grant.Window;

@@ -156,17 +156,23 @@ internal sealed partial class BucketRateLimiter
         if (now >= _wakesAt || refusal.Until < _wakesAt)
         {
             _wakesAt = refusal.Until;
-            _ = WakeAsync(_context.Clock.GetElapsedTime(now, refusal.Until));
+            _ = WakeAsync(_wakesAt, _context.Clock.GetElapsedTime(now, refusal.Until));
         }
 
         return true;
     }
 
-    private async Task WakeAsync(TimeSpan wait)
+    private async Task WakeAsync(long wakesAt, TimeSpan wait)
     {
-        await Task.Delay(wait, _context.Clock).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var wholeMilliseconds = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)); // a delay drops the rest
+        await Task.Delay(wholeMilliseconds, _context.Clock).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         lock (_gate)
         {
+            if (_wakesAt == wakesAt)
+            {
+                _wakesAt = 0; // timers may fire early: if the refusal still stands there has to be another
+            }
+
             StartExchange();
         }
     }

@@ -248,6 +248,10 @@ internal sealed partial class BucketRateLimiter : RateLimiter
             if (waiter.Node.List is not null)
             {
                 _waiters.Remove(waiter.Node);
+                if (_waiters.Count > 0)
+                {
+                    StartExchange(); // what is in hand may be enough for who comes first now
+                }
             }
         }
 

@@ -18,6 +18,21 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
     }
 
     [Fact]
+    public async Task Who_queues_is_asked_for_though_the_timer_fires_a_little_early()
+    {
+        Policy.QueueLimit = 1;
+        Clock.FiresEarlyBy = TimeSpan.FromMilliseconds(3);
+        var queued = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Refuse(retryIn: 0.0505);
+
+        var next = Link.NextAsync();
+        await AdvanceUntilAsync(next, TimeSpan.FromMilliseconds(1));
+        (await next).Answer(granted: 1, remaining: 5, lot: 2);
+
+        Assert.True((await queued).IsAcquired);
+    }
+
+    [Fact]
     public async Task Who_queues_behind_others_waits_as_long_as_the_first_one_may()
     {
         Policy.QueueLimit = 5;
@@ -49,7 +64,7 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
             Assert.False((await newcomer.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).IsAcquired);
         }
 
-        Assert.InRange(Clock.Timers - timers, 0, 1); // one wakes them all
+        Assert.InRange(Clock.Timers - timers, 0, 2); // one wakes them all, and the first exchange's may have started late
         Assert.False(queued.IsCompleted);
         var next = Link.NextAsync();
         await AdvanceUntilAsync(next);
@@ -66,6 +81,22 @@ public sealed class BucketRateLimiterQueueTests : LimiterTests
 
         Assert.All(await Task.WhenAll(all[2..]).WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System), lease => Assert.False(lease.IsAcquired));
         Assert.All(all[..2], task => Assert.False(task.IsCompleted));
+    }
+
+    [Fact]
+    public async Task When_the_first_of_a_queue_gives_up_those_behind_it_get_what_is_in_hand()
+    {
+        Policy.QueueLimit = 20;
+        using var giveUp = new CancellationTokenSource();
+        var first = Limiter.AcquireAsync(10, giveUp.Token).AsTask();
+        (await Link.NextAsync()).Answer(granted: 5, remaining: 0, endsIn: 9, isShort: true);
+        var second = Limiter.AcquireAsync().AsTask();
+
+        await giveUp.CancelAsync();
+
+        Assert.True((await second.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System)).IsAcquired);
+        Assert.True(first.IsCanceled);
+        Assert.Equal(1, Link.Calls);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Threading.RateLimiting;
+using Marketplace.Limits;
 using Marketplace.WebFrontend.Limits;
 
 namespace Limits.Tests;
@@ -47,6 +48,25 @@ public sealed class BucketRateLimiterTests : LimiterTests
         Clock.Advance(TimeSpan.FromSeconds(10));
 
         Assert.False(Limiter.AttemptAcquire().IsAcquired);
+    }
+
+    [Theory]
+    [InlineData(LimitAlgorithm.FixedWindow, 200)] // the window is over, and everything is back
+    [InlineData(LimitAlgorithm.SlidingWindow, 25 + 23)]
+    [InlineData(LimitAlgorithm.TokenBucket, 25 + 23)]
+    [InlineData(LimitAlgorithm.Concurrency, 25 + 23)]
+    public async Task Once_more_permits_have_come_back_nobody_is_told_that_all_have(LimitAlgorithm algorithm, int remaining)
+    {
+        Policy.Algorithm = algorithm;
+        var acquiring = Limiter.AcquireAsync().AsTask();
+        (await Link.NextAsync()).Answer(granted: 25, remaining: 25, resetsIn: 4.5);
+        await acquiring;
+        Clock.Advance(TimeSpan.FromSeconds(5));
+
+        var lease = (BucketLease)Limiter.AttemptAcquire();
+
+        Assert.True(lease.IsAcquired);
+        Assert.Equal((200, remaining, TimeSpan.Zero), (lease.Status.Limit, lease.Status.Remaining, lease.Status.ResetsIn));
     }
 
     [Fact]
@@ -194,6 +214,24 @@ public sealed class BucketRateLimiterTests : LimiterTests
         _ = Limiter.AcquireAsync().AsTask();
 
         await Link.NextAsync(); // it asked: 60 s have passed since it asked first
+    }
+
+    [Fact]
+    public async Task Who_is_refused_is_told_to_wait_from_the_moment_the_answer_came()
+    {
+        var acquiring = Limiter.AcquireAsync().AsTask();
+        var exchange = await Link.NextAsync();
+        Clock.Advance(TimeSpan.FromSeconds(0.5));
+        exchange.Refuse(retryIn: 10.2); // which the bucket counts from its answer
+        Assert.Equal(10.2, RetryAfter((BucketLease)await acquiring), 3);
+
+        Clock.Advance(TimeSpan.FromSeconds(9.5));
+
+        Assert.Equal(0.7, RetryAfter((BucketLease)Limiter.AttemptAcquire()), 3);
+        Assert.Equal(0.7, RetryAfter(Limiter.KnownRefusal(1)!), 3);
+
+        static double RetryAfter(BucketLease refused) =>
+            refused.TryGetMetadata(MetadataName.RetryAfter, out var retryAfter) ? retryAfter.TotalSeconds : 0;
     }
 
     [Fact]

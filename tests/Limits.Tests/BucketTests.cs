@@ -75,6 +75,35 @@ public sealed class BucketTests
         Assert.Equal(8, _bucket.View(Now(1)).Used);
     }
 
+    /// <summary>A flood that frontends have no room to remember makes a holder of each request.</summary>
+    [Fact]
+    public void Who_was_refused_and_cannot_be_told_of_permits_is_forgotten_once_no_repeat_can_come()
+    {
+        var lot = Exchange(Ask(200), Now(0)).Lot;
+        var refused = new PermitRequest(Guid.NewGuid(), 1, Wanted: 1, 0, 0, default, null);
+        Exchange(refused, Now(0));
+        Exchange(Ask(0) with { Returned = new(++_returns, 50, lot) }, Now(4));
+
+        Assert.Equal(0, Exchange(refused, Now(4)).Granted); // a repeat gets the answer it got
+        Assert.True(Knows(refused.Holder));
+        Exchange(Ask(0), Now(6));
+        Assert.False(Knows(refused.Holder));
+    }
+
+    [Theory]
+    [InlineData(LimitAlgorithm.FixedWindow)]
+    [InlineData(LimitAlgorithm.TokenBucket)]
+    public void Who_was_granted_permits_is_remembered_for_as_long_as_any_repeat_may_come(LimitAlgorithm algorithm)
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(algorithm, limit: 200), lot: 1), 0, rounds: 0);
+        var granted = new PermitRequest(Guid.NewGuid(), 1, Wanted: 1, 0, 0, default, null);
+        Exchange(granted, Now(0), bucket: bucket);
+
+        Exchange(Ask(0), Now(59), bucket: bucket);
+
+        Assert.True(Knows(granted.Holder, bucket));
+    }
+
     [Fact]
     public void Returned_permits_are_granted_again_and_a_repeated_return_changes_nothing()
     {
@@ -255,6 +284,10 @@ public sealed class BucketTests
 
     private static Bucket Fixed(long firstLot) =>
         new(PermitPool.For(Policy(LimitAlgorithm.FixedWindow, limit: 200), firstLot), policyVersion: 0, rounds: 0);
+
+    /// <summary>Nobody else is told that what it says it has can't be relied on.</summary>
+    private bool Knows(Guid holder, Bucket? bucket = null) =>
+        !(bucket ?? _bucket).TryHandBack(new(holder, default, Held: 0, Round: 0, Seen: -1), Now(0));
 
     private static LimitPolicyOptions Policy(LimitAlgorithm algorithm, int limit) =>
         new() { Algorithm = algorithm, Limit = limit, Window = Length };

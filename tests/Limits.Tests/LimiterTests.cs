@@ -73,16 +73,18 @@ public abstract class LimiterTests : IDisposable
     }
 }
 
-/// <summary>A clock that knows how many timers were started on it.</summary>
+/// <summary>A clock that knows how many timers were started on it, and whose timers may fire early, as the runtime's do.</summary>
 internal sealed class CountingClock : FakeTimeProvider
 {
     private int _timers;
 
     public int Timers => Volatile.Read(ref _timers);
 
+    public TimeSpan FiresEarlyBy { get; set; }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         Interlocked.Increment(ref _timers);
-        return base.CreateTimer(callback, state, dueTime, period);
+        return base.CreateTimer(callback, state, dueTime > FiresEarlyBy ? dueTime - FiresEarlyBy : dueTime, period);
     }
 }

@@ -53,12 +53,13 @@ internal sealed class ScriptedLink : IBucketLink
 
         public Task<PermitGrant> Answered => _answer.Task;
 
-        public void Answer(int granted, int remaining, double endsIn = 60, long lot = 1, int version = 0, bool isShort = false)
+        public void Answer(
+            int granted, int remaining, double endsIn = 60, long lot = 1, int version = 0, bool isShort = false, double? resetsIn = null)
         {
             var time = TimeSpan.FromSeconds(endsIn);
             _answer.SetResult(new(
-                granted, lot, time, time, time, isShort ? time : TimeSpan.Zero, remaining, 200, TimeSpan.FromMinutes(15), version,
-                request.Held + granted));
+                granted, lot, time, time, resetsIn is { } resets ? TimeSpan.FromSeconds(resets) : time, isShort ? time : TimeSpan.Zero, remaining,
+                200, TimeSpan.FromMinutes(15), version, request.Held + granted));
         }
 
         public void Refuse(double retryIn = 60) => Answer(granted: 0, remaining: 0, retryIn, isShort: true);

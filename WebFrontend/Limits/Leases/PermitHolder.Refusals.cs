@@ -43,11 +43,11 @@ internal sealed partial class PermitHolder
     }
 
     /// <summary>What is refused from now on; from how many permits up <see cref="Refuse"/> tells.</summary>
-    private Refusal? RefusalAfter(in PermitGrant grant, long sentAt)
+    private Refusal? RefusalAfter(in PermitGrant grant, long sentAt, long now)
     {
         if (grant.RetryIn > TimeSpan.Zero)
         {
-            return new(int.MaxValue, sentAt + Ticks(grant.RetryIn), grant);
+            return new(int.MaxValue, sentAt + Ticks(grant.RetryIn), now + Ticks(grant.RetryIn), grant);
         }
 
         return _refusal is { } refusal && refusal.Answer.PolicyVersion == grant.PolicyVersion ? refusal with { Answer = grant } : null;
@@ -56,6 +56,9 @@ internal sealed partial class PermitHolder
 
 /// <summary>What a bucket refused: nobody has to ask in vain before it ends.</summary>
 /// <param name="From">So many permits, and more, are not to be had.</param>
-/// <param name="Until">Timestamp of its end.</param>
+/// <param name="Until">Timestamp of its end: asking again is of use from here on, at the earliest.</param>
+/// <param name="RetryAt">
+/// Timestamp that clients are told to wait for: the bucket may have counted from its answer, and who comes back too soon is refused again.
+/// </param>
 /// <param name="Answer">The bucket's last word.</param>
-internal sealed record Refusal(int From, long Until, PermitGrant Answer);
+internal sealed record Refusal(int From, long Until, long RetryAt, PermitGrant Answer);

@@ -109,7 +109,7 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
         var returned = Taken(request.Returned);
         (Last, LastAt) = (grant, now);
         IsScarce = grant.Remaining == 0;
-        Volatile.Write(ref _refusal, RefusalAfter(grant, sentAt));
+        Volatile.Write(ref _refusal, RefusalAfter(grant, sentAt, now));
 
         if (_inUse > 0 && grant.InHand < (_lot?.Left ?? 0) + Loose + _inUse + grant.Granted)
         {
