@@ -151,6 +151,7 @@ internal sealed partial class BucketRateLimiter
         }
 
         _holder.Told();
+        WatchTokens();
         StartHandingBack(all: _context.Link.IsDraining || !_isKept); // or if the bucket has asked
     }
 
