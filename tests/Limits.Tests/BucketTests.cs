@@ -156,6 +156,20 @@ public sealed class BucketTests
         Assert.Equal(40, Exchange(Ask(100), Now(4)).Granted);
     }
 
+    [Fact]
+    public void Tokens_that_were_spent_are_not_to_be_had_again_when_a_limit_is_lowered_and_put_back()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.TokenBucket, 100), lot: 1), 0, rounds: 0);
+        Exchange(Ask(100), Now(0), bucket: bucket);
+        Exchange(Ask(1), Now(0.5), bucket: bucket); // which says that nothing is left of them
+
+        bucket.Adopt(Policy(LimitAlgorithm.TokenBucket, limit: 10), version: 1, lot: 99, Now(1));
+        bucket.Adopt(Policy(LimitAlgorithm.TokenBucket, limit: 100), version: 2, lot: 100, Now(2));
+
+        Assert.Equal(0, Exchange(Ask(100), Now(3), bucket: bucket).Granted);
+        Assert.Equal(10, Exchange(Ask(100), Now(92), bucket: bucket).Granted); // by refill
+    }
+
     [Theory]
     [InlineData(LimitAlgorithm.SlidingWindow)]
     [InlineData(LimitAlgorithm.TokenBucket)]

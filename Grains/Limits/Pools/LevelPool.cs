@@ -169,7 +169,9 @@ internal sealed class LevelPool : PermitPool
 
     public override void Adopt(LimitPolicyOptions policy)
     {
-        _free = Math.Max(0, _free + policy.Limit - Policy.Limit);
+        // More tokens come by refill alone: else those that were spent could be had again when a limit is lowered and put back.
+        var more = policy.Limit - Policy.Limit;
+        _free = Math.Max(0, _free + (Refills ? Math.Min(0, more) : more));
         base.Adopt(policy);
         Trim();
     }
