@@ -46,6 +46,7 @@ public interface IBucketGrain : IGrainWithStringKey
 /// </param>
 /// <param name="Returned">The newest return, whether or not it has been acknowledged.</param>
 /// <param name="Callback">Where the bucket asks for permits back.</param>
+/// <param name="Least">The fewest that any of those who wait can do with: fewer serve nobody.</param>
 [GenerateSerializer, Immutable, Alias("limits.request")]
 public readonly record struct PermitRequest(
     [property: Id(0)] Guid Holder,
@@ -54,7 +55,8 @@ public readonly record struct PermitRequest(
     [property: Id(3)] int Spare,
     [property: Id(4)] int Held,
     [property: Id(5)] PermitReturn Returned,
-    [property: Id(6)] IPermitHolder? Callback);
+    [property: Id(6)] IPermitHolder? Callback,
+    [property: Id(7)] int Least = 1);
 
 /// <summary>Permits on their way back; repeated as it is until it is acknowledged.</summary>
 /// <param name="Sequence">Grows with each new return of this holder to this bucket; 0 when it never returned any.</param>

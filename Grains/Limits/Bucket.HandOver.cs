@@ -36,7 +36,7 @@ internal sealed partial class Bucket
                 holder.Add(lot.Lot, lot.Count);
             }
 
-            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn - (now - askedAt), holder.InHand, isShort: false, now);
+            holder.LastGrant = Grant(state.Granted, state.Lot, endsIn - (now - askedAt), holder.InHand, missing: 0, now);
             _holders.Add(state.Id, holder);
         }
     }

@@ -135,7 +135,7 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
                     EndsIn = known.LastGrant.EndsIn - (now - known.AnsweredAt),
                     CountsIn = known.LastGrant.CountsIn - (now - known.AnsweredAt),
                 }
-                : Grant(0, 0, TimeSpan.Zero, known.InHand, isShort: false, now);
+                : Grant(0, 0, TimeSpan.Zero, known.InHand, missing: 0, now);
         }
 
         var holder = HolderOf(request.Holder);
@@ -147,7 +147,7 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
         holder.EndsAt = now + endsIn;
         holder.Sequence = request.Sequence;
         holder.AnsweredAt = now;
-        holder.LastGrant = Grant(granted, lot, endsIn, holder.InHand, isShort: granted < wanted, now);
+        holder.LastGrant = Grant(granted, lot, endsIn, holder.InHand, granted < wanted ? MissingOf(request, granted) : 0, now);
         if (granted < wanted)
         {
             _refused.Add(request.Holder);
@@ -170,6 +170,16 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
     }
 
     private static int WantedOf(in PermitRequest request) => Math.Clamp(request.Wanted, 0, LimitsOptions.MaxPermitsPerRequest);
+
+    /// <summary>
+    /// What the next of those who wait needs beyond what the holder will have in hand when it has served all it can. Where they need
+    /// different numbers it is the fewest that counts: a refusal is remembered, and mustn't refuse anybody for too long.
+    /// </summary>
+    private static int MissingOf(in PermitRequest request, int granted)
+    {
+        var least = Math.Clamp(request.Least, 1, LimitsOptions.MaxPermitsPerRequest);
+        return least - (int)((Math.Max(0L, request.Held) + granted) % least);
+    }
 
     /// <summary>
     /// What to grant beyond what is wanted: as the holder's demand goes, at most a step in hand, and no more than its share of
@@ -261,13 +271,13 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
         }
     }
 
-    private PermitGrant Grant(int granted, long lot, TimeSpan endsIn, int inHand, bool isShort, TimeSpan now) => new(
+    private PermitGrant Grant(int granted, long lot, TimeSpan endsIn, int inHand, int missing, TimeSpan now) => new(
         granted,
         lot,
         endsIn,
         endsIn + Pool.CountsAfterwards,
         Pool.ResetsIn(now),
-        isShort ? Pool.RetryIn(now) : TimeSpan.Zero,
+        missing > 0 ? Pool.RetryIn(missing, now) : TimeSpan.Zero,
         Math.Max(0, Pool.Free(now)),
         Pool.Policy.Limit,
         Pool.Policy.Window,

@@ -47,13 +47,13 @@ internal sealed partial class BucketGrain(
 
         var bucket = Current();
         bucket.Hear(request, Now);
-        await PersistForAsync(request, bucket);
-        if (bucket.IsShortOf(request, Now) && await RecallAsync(bucket, request.Holder))
+        var now = await PersistForAsync(request, bucket);
+        if (bucket.IsShortOf(request, now) && await RecallAsync(bucket, request.Holder))
         {
-            await PersistForAsync(request, bucket);
+            now = await PersistForAsync(request, bucket);
         }
 
-        return bucket.Answer(request, Now);
+        return bucket.Answer(request, now);
     }
 
     public async ValueTask<bool> HandBack(PermitHandBack handBack)
@@ -240,11 +240,18 @@ internal sealed partial class BucketGrain(
 
     private IPermitHolder CallbackOf(string grainId) => GrainFactory.GetGrain(GrainId.Parse(grainId)).AsReference<IPermitHolder>();
 
-    private async Task PersistForAsync(PermitRequest request, Bucket bucket)
+    /// <returns>The time to answer at: a moment later what was reserved may be over, and the request would be refused for that.</returns>
+    private async Task<TimeSpan> PersistForAsync(PermitRequest request, Bucket bucket)
     {
         // More than once when the write outlasted what it was for: a window that is shorter than a write.
-        for (var writes = 0; bucket.Prepare(request, Now) is { } reservation; writes++)
+        for (var writes = 0; ; writes++)
         {
+            var now = Now;
+            if (bucket.Prepare(request, now) is not { } reservation)
+            {
+                return now;
+            }
+
             if (writes == WritesMax)
             {
                 throw new UnavailableException("The storage is slower than this policy's window.");

@@ -90,7 +90,8 @@ internal sealed partial class BucketRateLimiter
             _holder.RetireIfOver(now, policy.Version);
             Volatile.Write(ref _lot, _holder.Lot);
             var wanted = (int)Math.Min(LimitsOptions.MaxPermitsPerRequest, _waiters.Sum(waiter => (long)waiter.Permits));
-            return _holder.Request(wanted, wantsSpare, now, policy.Version, _isKept ? _context.Link.Callback : null);
+            var least = _waiters.Count > 0 ? _waiters.Min(waiter => waiter.Permits) : 1;
+            return _holder.Request(wanted, wantsSpare, now, policy.Version, _isKept ? _context.Link.Callback : null, least);
         }
     }
 
@@ -151,6 +152,7 @@ internal sealed partial class BucketRateLimiter
         }
 
         _holder.Told();
+        WatchTokens();
         StartHandingBack(all: _context.Link.IsDraining || !_isKept); // or if the bucket has asked
     }
 

@@ -152,6 +152,7 @@ internal sealed partial class BucketRateLimiter : RateLimiter
                 _context.Meters.Retire(-spent);
             }
 
+            WatchTokens();
             _holder.Reopen(); // there may be a permit again, here or in the bucket: what is remembered is out of date
             if (_waiters.Count > 0)
             {

@@ -101,6 +101,57 @@ public sealed class BucketRateLimiterReturnsTests : LimiterTests
     }
 
     [Fact]
+    public async Task Tokens_that_nobody_spends_go_back_before_their_lease_ends()
+    {
+        Policy.Algorithm = LimitAlgorithm.TokenBucket;
+        await AdmitAsync(granted: 5, remaining: 195, endsIn: 12);
+
+        PassMostOfALease();
+
+        var handBack = await Link.NextHandBackAsync();
+        Assert.Equal((4, 0), (handBack.Returned.Count, handBack.Held));
+    }
+
+    [Fact]
+    public async Task Tokens_that_are_being_spent_are_kept_and_their_lease_prolonged()
+    {
+        Policy.Algorithm = LimitAlgorithm.TokenBucket;
+        await AdmitAsync(granted: 5, remaining: 195, endsIn: 12);
+        TakeOver();
+        Assert.True(Limiter.AttemptAcquire().IsAcquired);
+
+        PassMostOfALease();
+
+        var request = (await Link.NextAsync()).Request;
+        Assert.Equal((0, 0, 3, 0), (request.Wanted, request.Spare, request.Held, request.Returned.Count));
+    }
+
+    [Fact]
+    public async Task A_token_that_is_given_back_goes_to_the_bucket_before_its_lease_ends()
+    {
+        Policy.Algorithm = LimitAlgorithm.TokenBucket;
+        await AdmitAsync(granted: 1, remaining: 199, lease => lease.GiveBack(), endsIn: 12);
+
+        PassMostOfALease();
+
+        Assert.Equal(1, (await Link.NextHandBackAsync()).Returned.Count);
+    }
+
+    /// <summary>A request that costs more than there is takes what there is into hand, and mustn't destroy it.</summary>
+    [Fact]
+    public async Task What_a_refused_request_left_in_hand_of_a_token_bucket_goes_back_before_its_lease_ends()
+    {
+        Policy.Algorithm = LimitAlgorithm.TokenBucket;
+        var acquiring = Limiter.AcquireAsync(5).AsTask();
+        (await Link.NextAsync()).Answer(granted: 4, remaining: 0, endsIn: 12, isShort: true);
+        Assert.False((await acquiring).IsAcquired);
+
+        PassMostOfALease();
+
+        Assert.Equal(4, (await Link.NextHandBackAsync()).Returned.Count);
+    }
+
+    [Fact]
     public async Task A_frontend_that_stops_hands_back_what_was_under_way_to_it()
     {
         _ = Limiter.AcquireAsync().AsTask();
@@ -168,4 +219,14 @@ public sealed class BucketRateLimiterReturnsTests : LimiterTests
 
         Assert.Equal((4, 2), (meters.Returned, meters.Calls));
     }
+
+    /// <summary>Of 12 s.</summary>
+    private void PassMostOfALease()
+    {
+        TakeOver();
+        Clock.Advance(TimeSpan.FromSeconds(9));
+    }
+
+    /// <summary>Waits until the answer has been taken over: who waited for it is told in the midst of that.</summary>
+    private void TakeOver() => Limiter.GetStatistics();
 }

@@ -245,6 +245,22 @@ public sealed class BucketRateLimiterTests : LimiterTests
     }
 
     [Fact]
+    public async Task Who_asks_for_less_than_what_was_refused_is_asked_for_by_itself()
+    {
+        var dear = Limiter.AcquireAsync(5).AsTask();
+        var call = await Link.NextAsync();
+        var cheap = Limiter.AcquireAsync().AsTask();
+
+        call.Refuse();
+
+        Assert.False((await dear).IsAcquired);
+        var next = await Link.NextAsync();
+        next.Answer(granted: 1, remaining: 0);
+        Assert.True((await cheap).IsAcquired);
+        Assert.Equal((5, 1), (call.Request.Least, next.Request.Least));
+    }
+
+    [Fact]
     public async Task A_changed_policy_ends_leases_and_refusals()
     {
         var acquiring = Limiter.AcquireAsync().AsTask();

@@ -41,6 +41,30 @@ public sealed class BucketTests
     }
 
     [Fact]
+    public void A_request_that_costs_several_tokens_is_told_when_all_of_them_can_be_had()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.TokenBucket, 100), lot: 1), 0, rounds: 0);
+        Exchange(Ask(98), Now(0), bucket: bucket);
+
+        var refused = Exchange(Ask(5) with { Least = 5 }, Now(0), bucket: bucket);
+
+        Assert.Equal((2, 3 * Length / 100), (refused.Granted, refused.RetryIn));
+    }
+
+    [Fact]
+    public void A_request_that_costs_several_permits_of_a_sliding_window_is_told_when_all_of_them_can_be_had()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.SlidingWindow, 10), lot: 1), 0, rounds: 0);
+        Exchange(Ask(2), Now(0), bucket: bucket);
+        Exchange(Ask(8), Now(60), bucket: bucket);
+
+        var one = Exchange(Ask(1), Now(60), bucket: bucket);
+        var several = Exchange(Ask(5) with { Least = 5 }, Now(60), bucket: bucket);
+
+        Assert.Equal((Length - Now(15), Length + Now(45)), (one.RetryIn, several.RetryIn));
+    }
+
+    [Fact]
     public void A_new_window_starts_with_the_first_request_after_the_old_one_ended()
     {
         Exchange(Ask(200), Now(0));
@@ -183,6 +207,20 @@ public sealed class BucketTests
         Assert.Equal((0, 0, 50, 1), (refused.Granted, refused.Remaining, refused.Limit, refused.PolicyVersion));
         _bucket.Adopt(Policy(LimitAlgorithm.FixedWindow, limit: 100), version: 2, lot: 100, Now(3));
         Assert.Equal(40, Exchange(Ask(100), Now(4)).Granted);
+    }
+
+    [Fact]
+    public void Tokens_that_were_spent_are_not_to_be_had_again_when_a_limit_is_lowered_and_put_back()
+    {
+        var bucket = new Bucket(PermitPool.For(Policy(LimitAlgorithm.TokenBucket, 100), lot: 1), 0, rounds: 0);
+        Exchange(Ask(100), Now(0), bucket: bucket);
+        Exchange(Ask(1), Now(0.5), bucket: bucket); // which says that nothing is left of them
+
+        bucket.Adopt(Policy(LimitAlgorithm.TokenBucket, limit: 10), version: 1, lot: 99, Now(1));
+        bucket.Adopt(Policy(LimitAlgorithm.TokenBucket, limit: 100), version: 2, lot: 100, Now(2));
+
+        Assert.Equal(0, Exchange(Ask(100), Now(3), bucket: bucket).Granted);
+        Assert.Equal(10, Exchange(Ask(100), Now(92), bucket: bucket).Granted); // by refill
     }
 
     [Theory]

@@ -132,12 +132,12 @@ internal sealed class LevelPool : PermitPool
 
     public override bool Knows(long lot, TimeSpan now) => lot == _lot;
 
-    public override TimeSpan ResetsIn(TimeSpan now) => Free(now) < Policy.Limit ? RetryIn(now) : TimeSpan.Zero;
+    public override TimeSpan ResetsIn(TimeSpan now) => Free(now) < Policy.Limit ? RetryIn(1, now) : TimeSpan.Zero;
 
-    public override TimeSpan RetryIn(TimeSpan now)
+    public override TimeSpan RetryIn(int missing, TimeSpan now)
     {
         Advance(now);
-        return Refills ? _refilledAt + TimeFor(1) - now : LongestLife / 12;
+        return Refills ? _refilledAt + TimeFor(Math.Min(missing, Policy.Limit)) - now : LongestLife / 12;
     }
 
     public override Reservation Exact(TimeSpan now) => Write(now, -_reserved);
@@ -169,7 +169,9 @@ internal sealed class LevelPool : PermitPool
 
     public override void Adopt(LimitPolicyOptions policy)
     {
-        _free = Math.Max(0, _free + policy.Limit - Policy.Limit);
+        // More tokens come by refill alone: else those that were spent could be had again when a limit is lowered and put back.
+        var more = policy.Limit - Policy.Limit;
+        _free = Math.Max(0, _free + (Refills ? Math.Min(0, more) : more));
         base.Adopt(policy);
         Trim();
     }

@@ -81,8 +81,8 @@ internal abstract class PermitPool(LimitPolicyOptions policy)
     /// <summary>Time until more permits come back than are free now; zero when all are.</summary>
     public abstract TimeSpan ResetsIn(TimeSpan now);
 
-    /// <summary>Time until a permit can come back by itself.</summary>
-    public abstract TimeSpan RetryIn(TimeSpan now);
+    /// <summary>Time until so many permits more than were granted can have come back by themselves.</summary>
+    public abstract TimeSpan RetryIn(int missing, TimeSpan now);
 
     /// <summary>The write that says what was granted and no more: for a bucket that is about to leave memory.</summary>
     public abstract Reservation Exact(TimeSpan now);

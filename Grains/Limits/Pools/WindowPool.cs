@@ -128,7 +128,22 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
             : TimeSpan.Zero;
     }
 
-    public override TimeSpan RetryIn(TimeSpan now) => ResetsIn(now);
+    public override TimeSpan RetryIn(int missing, TimeSpan now)
+    {
+        var free = Free(now);
+        var retryIn = TimeSpan.Zero;
+        foreach (var segment in _segments.Where(segment => segment.Granted > 0))
+        {
+            free += segment.Granted;
+            retryIn = segment.EndsAt + segment.Slack + CountsAfterwards - now;
+            if (free >= missing)
+            {
+                break;
+            }
+        }
+
+        return retryIn;
+    }
 
     public override Reservation Exact(TimeSpan now) => _segments is [.., var last]
         ? Write(now, last.Granted, last.EndsAt, last.Slack, opens: false)

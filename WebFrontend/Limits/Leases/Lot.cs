@@ -55,6 +55,9 @@ internal sealed class Lot : BucketLease
 
     public long ArrivedAt { get; }
 
+    /// <summary>When to look whether what is left is needed: early enough for a message to find the lease still running.</summary>
+    public long LookAt => ValidUntil - ((ValidUntil - ArrivedAt) / 3);
+
     /// <summary>The number left at which the next lease is asked for.</summary>
     public int RefillAt { get; }
 

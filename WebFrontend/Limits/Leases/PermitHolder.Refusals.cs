@@ -6,6 +6,7 @@ namespace Marketplace.WebFrontend.Limits.Leases;
 internal sealed partial class PermitHolder
 {
     private Refusal? _refusal; // replaced as a whole: it is read without the lock
+    private int _least; // permits that the last answer was about
     private bool _isReopened; // since the request was sent whose answer is to be told
 
     /// <summary>Whether asking for so many is known to be of no use at the moment, and by which answer. Needs no lock.</summary>
@@ -14,10 +15,12 @@ internal sealed partial class PermitHolder
             ? refusal
             : null;
 
-    /// <summary>Remembers that so many were not to be had, by the answer that was just taken over.</summary>
+    /// <summary>
+    /// Remembers that so many were not to be had, by the answer that was just taken over. Fewer than it was about may be had sooner.
+    /// </summary>
     public void Refuse(int permits)
     {
-        if (_refusal is { } refusal && permits < refusal.From)
+        if (_refusal is { } refusal && permits < refusal.From && permits >= _least)
         {
             Volatile.Write(ref _refusal, refusal with { From = permits });
         }

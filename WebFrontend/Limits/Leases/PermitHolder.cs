@@ -78,7 +78,8 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
     /// <param name="now">The time.</param>
     /// <param name="version">The policy's version, as far as is known here.</param>
     /// <param name="callback">Where the bucket asks for permits back.</param>
-    public PermitRequest Request(int wanted, bool wantsSpare, long now, int version, IPermitHolder? callback)
+    /// <param name="least">The fewest permits that any of those who wait can do with.</param>
+    public PermitRequest Request(int wanted, bool wantsSpare, long now, int version, IPermitHolder? callback, int least = 1)
     {
         LapseIfOver(now);
         if (_request is { } unanswered)
@@ -91,7 +92,7 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
         var held = _lot?.Left ?? 0;
         wanted = Math.Max(0, wanted - held);
         var request = new PermitRequest(
-            id, nextNumber(), wanted, wantsSpare ? Math.Max(0, Demand(now) - wanted) : 0, held + Loose + _inUse, _return, callback);
+            id, nextNumber(), wanted, wantsSpare ? Math.Max(0, Demand(now) - wanted) : 0, held + Loose + _inUse, _return, callback, least);
         _request = request;
         _isLotReported = true;
         return request;
@@ -106,6 +107,7 @@ internal sealed partial class PermitHolder(BucketRateLimiter limiter, Guid id, T
         _usedUntil = sentAt + Ticks(grant.EndsIn);
         _request = null;
         _seen = request.Sequence;
+        _least = request.Least;
         var returned = Taken(request.Returned);
         (Last, LastAt) = (grant, now);
         IsScarce = grant.Remaining == 0;

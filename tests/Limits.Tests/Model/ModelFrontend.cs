@@ -19,6 +19,7 @@ internal sealed class ModelFrontend
     private bool _handsAllBack;
     private int _attempt;
     private TimeSpan _pausedUntil;
+    private bool _watchesTokens;
     private readonly Dictionary<long, long> _windows = []; // of lots, for the judge
 
     public ModelFrontend(World world, int index)
@@ -47,6 +48,9 @@ internal sealed class ModelFrontend
     private long Now => (_world.Now + _clockIsAheadBy).Ticks;
 
     private bool IsConcurrency => _world.Scenario.Policy.Algorithm == LimitAlgorithm.Concurrency;
+
+    private Lot? TokensInHand =>
+        _world.Scenario.Policy.Algorithm == LimitAlgorithm.TokenBucket && _holder.Lot is { Left: > 0 } lot ? lot : null;
 
     public override string ToString() =>
         $"frontend {Index}: {Admitted} admitted, {Refused} refused, {_waiting} waiting, {_holder.Lot?.Left ?? 0} in hand, {_holder.InUse} in use";
@@ -79,6 +83,7 @@ internal sealed class ModelFrontend
         _world.Trace($"frontend {Index} gives back");
         Admitted -= IsConcurrency ? 0 : 1;
         var isNeeded = _holder.GiveBack(spent.Lot, 1, _world.Scenario.Policy.Algorithm, IsConcurrency ? spent.UseEpoch : null, Now);
+        WatchTokens();
         if (_waiting > 0)
         {
             Pump();
@@ -118,7 +123,7 @@ internal sealed class ModelFrontend
     {
         _life++;
         _waiting = 0;
-        _isAsking = _isHandingBack = _handsAllBack = false;
+        _isAsking = _isHandingBack = _handsAllBack = _watchesTokens = false;
         _ear = new(this, _life);
         _world.Ears.Add(_ear.Name, _ear);
         _holder = new(null!, Guid.NewGuid(), ModelClock.Instance, _world.NextNumber);
@@ -206,8 +211,42 @@ internal sealed class ModelFrontend
         }
 
         _holder.Told();
+        WatchTokens();
         HandBack(all: false);
         Pump();
+    }
+
+    private void WatchTokens()
+    {
+        if (!_watchesTokens && TokensInHand is { } lot)
+        {
+            _watchesTokens = true;
+            Watch(lot);
+        }
+    }
+
+    private void Watch(Lot lot)
+    {
+        var (left, life) = (lot.Left, _life);
+        _world.At(TimeSpan.FromTicks(Math.Max(0, lot.LookAt - Now)), () => WhenAwake(() => Look(lot, left), life));
+    }
+
+    private void Look(Lot lot, int left)
+    {
+        var next = _holder.Lot == lot ? null : TokensInHand;
+        _watchesTokens = next is not null;
+        if (next is not null)
+        {
+            Watch(next);
+        }
+        else if (_holder.Lot == lot && lot.Left < left && _waiting == 0)
+        {
+            Pump(renews: true);
+        }
+        else if (_holder.Lot == lot)
+        {
+            HandBack(all: true);
+        }
     }
 
     private void Serve()
