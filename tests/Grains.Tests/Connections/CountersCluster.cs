@@ -15,7 +15,7 @@ namespace Grains.Tests.Connections;
 /// <summary>Two silos in memory, with short leases.</summary>
 public sealed class CountersCluster : IAsyncLifetime
 {
-    public static readonly TimeSpan Term = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan Term = TimeSpan.FromSeconds(10); // who renews may be held up for seconds
 
     private InProcessTestCluster _cluster = null!;
 
