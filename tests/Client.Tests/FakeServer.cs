@@ -82,12 +82,16 @@ internal sealed class FakeServer : IAsyncDisposable
         return server;
     }
 
-    public void Cut()
+    /// <summary>Ends all connections, and returns which those were.</summary>
+    public IReadOnlyCollection<string> Cut()
     {
-        foreach (var connection in Connections.Values)
+        var connections = Connections.Values;
+        foreach (var connection in connections)
         {
             connection.Abort();
         }
+
+        return [.. connections.Select(connection => connection.ConnectionId)];
     }
 
     /// <summary>Closes all connections with a reason, as a server does that doesn't want them back.</summary>

@@ -20,6 +20,7 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         var live = Connect(server, other);
         var channel = live.Follow(Room, LiveStamp.Beginning(Room));
         await live.StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
         server.History.Say(Room, "1");
 
         var drainedAt = TimeProvider.System.GetTimestamp();
@@ -235,7 +236,7 @@ public sealed class ReconnectTests : LiveConnectionTestBase
             var live = Connect(server);
             var channel = live.Follow(Room);
             await live.StartAsync(Cancellation);
-            await UntilAsync(() => !server.Connections.IsEmpty);
+            await UntilAsync(() => channel.Position is not null); // the server may not have seen the end of the one before
             var sending = SayAsync(channel);
 
             await server.CloseAsync("This connection was closed by an operator.");

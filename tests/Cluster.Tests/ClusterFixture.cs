@@ -13,6 +13,9 @@ public sealed class ClusterFixture : IAsyncLifetime
     /// <summary>The address whose owner is an operator.</summary>
     public const string Operator = "operator@example.org";
 
+    /// <summary>What clients' departures are spread over: so long that a client that is held up for seconds is in time.</summary>
+    public static readonly TimeSpan DrainWindow = TimeSpan.FromSeconds(15);
+
     private static int _addresses;
     private readonly string _directory = Path.Combine(Path.GetTempPath(), $"marketplace-cluster-{Guid.NewGuid():N}");
 
@@ -39,6 +42,10 @@ public sealed class ClusterFixture : IAsyncLifetime
                 ["Users__PasswordIterations"] = "1000", // hundreds of logins
                 ["Users__Operators__0"] = Operator,
                 ["Live__OpenRooms"] = "true",
+            },
+            FrontendSettings = new Dictionary<string, string>
+            {
+                ["Frontend__DrainWindow"] = $"{DrainWindow:c}",
             },
         },
         TextWriter.Null);

@@ -106,18 +106,36 @@ public sealed class PrivatePostgresTests : IAsyncLifetime
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "What works in a directory is known by /proc.");
         var data = Path.Combine(_directory, "data");
-        using var broken = new CancellationTokenSource();
-        var starting = PostgresServer.StartAsync(
-            _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, broken.Token);
-        while (!starting.IsCompleted && !File.Exists(Path.Combine(data, "postmaster.pid")))
+        var isBroken = false;
+        for (var attempt = 1; !isBroken && attempt <= 10; attempt++)
         {
-            await Task.Yield(); // it is ready a tenth of a second later
+            isBroken = await IsBrokenOffAsync();
+            Assert.Empty(UnixProcess.WorkingIn(data));
         }
 
-        await broken.CancelAsync();
+        Assert.True(isBroken, "it was ready each time before it could be broken off");
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
-        Assert.Empty(UnixProcess.WorkingIn(data));
+        async Task<bool> IsBrokenOffAsync()
+        {
+            using var broken = new CancellationTokenSource();
+            var starting = PostgresServer.StartAsync(
+                _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, broken.Token);
+            while (!starting.IsCompleted && !File.Exists(Path.Combine(data, "postmaster.pid")))
+            {
+                await Task.Yield(); // it is ready a tenth of a second later
+            }
+
+            await broken.CancelAsync();
+            try
+            {
+                await using var server = await starting;
+                return false; // this thread was held up for longer than that
+            }
+            catch (OperationCanceledException)
+            {
+                return true;
+            }
+        }
     }
 
     private Task<PostgresServer> StartAsync() => PostgresServer.StartAsync(

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Marketplace.Silo.Hosting;
@@ -53,21 +52,23 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
     /// <param name="settings">Settings as on the command line.</param>
     public static async Task<MarketplaceApp> StartAsync(Action<WebApplication> map, params (string Name, string Value)[] settings)
     {
-        var ports = FreePorts(3);
+        var database = await SharedPostgres.CreateDatabaseAsync();
+        var port = TestPorts.Pick();
         var mail = Directory.CreateTempSubdirectory("marketplace-mail-").FullName;
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["Database:ConnectionString"] = await SharedPostgres.CreateDatabaseAsync(),
+            ["Database:ConnectionString"] = database,
             ["Database:MinPoolSize"] = "1",
-            ["Silo:SiloPort"] = $"{ports[0]}",
-            ["Silo:GatewayPort"] = $"{ports[1]}",
-            ["Frontend:Port"] = $"{ports[2]}",
+            ["Silo:SiloPort"] = $"{TestPorts.Pick()}",
+            ["Silo:GatewayPort"] = $"{TestPorts.Pick()}",
+            ["Frontend:Port"] = $"{port}",
             ["Frontend:DrainDelay"] = "00:00:00",
             ["Users:PasswordIterations"] = "1000",
             ["Mail:Directory"] = mail,
             ["Logging:LogLevel:Default"] = "Warning",
             ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Warning",
+            ["Limits:Deadline"] = "00:00:20", // a bucket that is held up is no trouble that a test asks for
             ["Limits:Policies:general:Limit"] = "100000",
             ["Limits:Policies:email-check:Limit"] = "100000",
             ["Limits:Policies:login:Limit"] = "100000",
@@ -81,7 +82,7 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
         app.UseMarketplaceFrontend();
         map(app);
         await app.StartAsync();
-        return new MarketplaceApp(app, new Uri($"http://127.0.0.1:{ports[2]}"), mail);
+        return new MarketplaceApp(app, new Uri($"http://127.0.0.1:{port}"), mail);
     }
 
     /// <summary>Registers an address, verifies it by its mail, and logs in.</summary>
@@ -158,16 +159,6 @@ public sealed partial class MarketplaceApp : IAsyncDisposable
         await _app.StopAsync();
         await _app.DisposeAsync();
         Directory.Delete(MailDirectory, recursive: true);
-    }
-
-    /// <summary>Ports that were free a moment ago, all different.</summary>
-    public static int[] FreePorts(int count)
-    {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
-        Array.ForEach(listeners, listener => listener.Start());
-        var ports = Array.ConvertAll(listeners, listener => ((IPEndPoint)listener.LocalEndpoint).Port);
-        Array.ForEach(listeners, listener => listener.Dispose());
-        return ports;
     }
 
     [GeneratedRegex(@"/verify-email#token=([\w-]+)")]

@@ -13,7 +13,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
     private const int Stubborn = 10;
     private const int PerUser = 5;
     private const int BehindNginx = 40;
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Window = ClusterFixture.DrainWindow;
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeProvider Clock = TimeProvider.System;
 
@@ -46,7 +46,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         var refused = await LiveClient.TryAsync(users[0], Stopping.Address);
         var isReady = await Stopping.IsReadyAsync();
         var answer = await request.EndAsync(); // before Kestrel finds its body too slow, which takes it 5 s
-        var moved = await Task.WhenAll(clients.Take(Followers).Select((client, i) => FollowAsync(client, users[i / PerUser], Other)));
+        var moved = await Task.WhenAll(clients.Take(Followers).Select((client, i) => FollowAsync(client, stoppedAt, users[i / PerUser], Other)));
         var closedAt = await Task.WhenAll(clients.Skip(Followers).Select(client => client.Closed))
             .WaitAsync(StopWithin, Clock, TestContext.Current.CancellationToken);
         var obeyed = await stopping;
@@ -54,15 +54,15 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
 
         output.WriteLine($"all told after {notices.Max(notice => Clock.GetElapsedTime(stoppedAt, notice.At)).TotalMilliseconds:F0} ms to leave in "
             + $"{notices.Min(notice => notice.AfterMs)} to {notices.Max(notice => notice.AfterMs)} ms; the frontend ended after {took.TotalSeconds:F1} s");
-        Assert.All(notices, notice => Assert.InRange(Clock.GetElapsedTime(stoppedAt, notice.At), TimeSpan.Zero, TimeSpan.FromSeconds(1)));
+        Assert.All(notices, notice => Assert.InRange(Clock.GetElapsedTime(stoppedAt, notice.At), TimeSpan.Zero, Window - TimeSpan.FromSeconds(1)));
         AssertSpread(notices);
         Assert.Equal((HttpStatusCode.ServiceUnavailable, false), (refused, isReady));
         Assert.All(moved, client => Assert.True(client.IsLive, $"a client that followed got {client.Status}"));
         Assert.All(await Task.WhenAll(moved.Select(client => client.AnswersAsync())), Assert.True);
         foreach (var (notice, closed) in notices.Skip(Followers).Zip(closedAt))
         {
-            var stayed = Clock.GetElapsedTime(notice.At, closed);
-            Assert.InRange(stayed.TotalMilliseconds, notice.AfterMs + 500, Window.TotalMilliseconds + 3_000);
+            var stayed = Clock.GetElapsedTime(stoppedAt, closed);
+            Assert.InRange(stayed.TotalMilliseconds, notice.AfterMs + 500, Window.TotalMilliseconds + 10_000);
         }
 
         Assert.StartsWith("HTTP/1.1 401", answer, StringComparison.Ordinal);
@@ -89,6 +89,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         using var stop = new CancellationTokenSource();
         var negotiating = NegotiateAsync(negotiator, nginx, stop.Token);
 
+        var stoppedAt = Clock.GetTimestamp();
         var stopping = Stopping.StopAsync(StopWithin);
         var movers = clients.Select((client, i) => MoveAsync(client, users[i / PerUser])).ToList();
         var after = await Task.WhenAll(movers);
@@ -105,7 +106,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         await DisposeAsync(clients.Concat(moved));
 
         async Task<LiveClient> MoveAsync(LiveClient client, ClusterUser user) =>
-            await Task.WhenAny(client.Draining, stopping) == client.Draining ? await FollowAsync(client, user, nginx, negotiates: false) : client;
+            await Task.WhenAny(client.Draining, stopping) == client.Draining ? await FollowAsync(client, stoppedAt, user, nginx, negotiates: false) : client;
     }
 
     [Fact]
@@ -122,21 +123,24 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         Assert.True(await stopping, "it was killed");
         var took = Clock.GetElapsedTime(startedAt);
         output.WriteLine($"told to leave in {notice.AfterMs} ms; the frontend ended {took.TotalSeconds:F1} s after the second signal");
-        Assert.InRange(took, TimeSpan.Zero, Window - TimeSpan.FromSeconds(0.5));
+        Assert.InRange(took, TimeSpan.Zero, Window - TimeSpan.FromSeconds(5));
         Assert.Equal(0, Stopping.ExitCode);
     }
 
-    private static async Task<LiveClient> FollowAsync(LiveClient client, ClusterUser user, Uri other, bool negotiates = true)
+    /// <summary>Leaves at its time, reckoned from the stop: a client that is held up hears of it late.</summary>
+    private static async Task<LiveClient> FollowAsync(LiveClient client, long stoppedAt, ClusterUser user, Uri other, bool negotiates = true)
     {
         var notice = await client.Draining;
-        var wait = TimeSpan.FromMilliseconds(notice.AfterMs) - Clock.GetElapsedTime(notice.At);
+        var leaveAfter = TimeSpan.FromMilliseconds(notice.AfterMs);
+        var wait = leaveAfter - Clock.GetElapsedTime(stoppedAt);
         await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Clock);
-        Assert.True(client.IsLive, $"cut before its {notice.AfterMs} ms");
+        Assert.True(
+            client.IsLive || Clock.GetElapsedTime(stoppedAt, await client.Closed) >= leaveAfter, $"cut before its {notice.AfterMs} ms");
         await client.DisposeAsync();
 
         // Its slot comes back in a moment; until then its user may have as many connections as a user may.
         var next = await LiveClient.ConnectAsync(user, other, negotiates);
-        for (var attempt = 1; next.Status == HttpStatusCode.TooManyRequests && attempt < 20; attempt++)
+        for (var attempt = 1; next.Status == HttpStatusCode.TooManyRequests && attempt < 100; attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), Clock);
             await next.DisposeAsync();

@@ -135,9 +135,16 @@ public sealed class UserRuleTests
 
         async Task<TimeSpan> TimeOfAsync(string? hash)
         {
-            var startedAt = TimeProvider.System.GetTimestamp();
-            await after.CheckAsync(hash, new("wrong horse battery"));
-            return TimeProvider.System.GetElapsedTime(startedAt);
+            var shortest = TimeSpan.MaxValue;
+            for (var i = 0; i < 3; i++) // any one may be held up
+            {
+                var startedAt = TimeProvider.System.GetTimestamp();
+                await after.CheckAsync(hash, new("wrong horse battery"));
+                var took = TimeProvider.System.GetElapsedTime(startedAt);
+                shortest = took < shortest ? took : shortest;
+            }
+
+            return shortest;
         }
     }
 

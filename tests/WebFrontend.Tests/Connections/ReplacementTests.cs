@@ -31,11 +31,11 @@ public sealed class ReplacementTests
         await clients[0].Connection.StartAsync(Cancellation);
         await clients[1].Connection.StartAsync(Cancellation);
 
-        await clients[2].Connection.StartAsync(Cancellation);
+        await clients[2].StartAsync();
 
         Assert.Contains("was replaced", await clients[0].ClosedAsync(), StringComparison.Ordinal);
         Assert.Equal(2, await host.SlotsOfAsync("ann"));
-        await clients[3].Connection.StartAsync(Cancellation);
+        await clients[3].StartAsync();
         Assert.Contains("was replaced", await clients[1].ClosedAsync(), StringComparison.Ordinal);
         await clients[2].Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
         await clients[3].Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
@@ -54,12 +54,17 @@ public sealed class ReplacementTests
         var most = 0;
         while (!started.IsCompleted)
         {
-            most = Math.Max(most, metrics.Sum(frontend => frontend.Live));
+            most = Math.Max(most, Live() ?? 0);
             await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Cancellation);
         }
 
         Assert.InRange(most, 1, 2);
-        Assert.InRange(metrics.Sum(frontend => frontend.Live), 1, 2);
+        int? last;
+        while ((last = Live()) is null)
+        {
+        }
+
+        Assert.InRange(last.Value, 1, 2);
         var startedAt = TimeProvider.System.GetTimestamp();
         while (metrics.Sum(frontend => frontend.Live) != await host.SlotsOfAsync("ann"))
         {
@@ -69,6 +74,13 @@ public sealed class ReplacementTests
         }
 
         Assert.Contains(await started, isStarted => isStarted);
+
+        // Who reads one frontend and then the other may see a connection that ended in between and the one that took its place.
+        int? Live()
+        {
+            var (once, again) = (metrics.ConvertAll(frontend => frontend.Live), metrics.ConvertAll(frontend => frontend.Live));
+            return once.SequenceEqual(again) ? once.Sum() : null;
+        }
     }
 
     [Fact]
@@ -79,9 +91,8 @@ public sealed class ReplacementTests
         using var mute = new ClientWebSocket();
         await mute.ConnectAsync(new Uri($"{frontend.Urls.First().Replace("http", "ws", StringComparison.Ordinal)}/hubs/live?access_token=ann"), Cancellation);
 
-        var client = new Client(frontend, HttpTransportType.WebSockets);
+        await new Client(frontend, HttpTransportType.WebSockets).StartAsync();
 
-        Assert.True(await client.IsStartedAsync());
         Assert.Equal(1, await host.SlotsOfAsync("ann"));
     }
 
@@ -127,6 +138,25 @@ public sealed class ReplacementTests
 
         public async Task<string?> ClosedAsync() =>
             (await _closed.Task.WaitAsync(Deadline, TimeProvider.System, Cancellation))?.Message;
+
+        /// <summary>Comes again when it is refused: who is to make room may be held up for longer than he has.</summary>
+        public async Task StartAsync()
+        {
+            for (var startedAt = TimeProvider.System.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, Cancellation))
+            {
+                try
+                {
+                    await Connection.StartAsync(Cancellation);
+                    return;
+                }
+                catch (Exception error) when (TimeProvider.System.GetElapsedTime(startedAt) < Deadline
+                    && error is HttpRequestException { StatusCode: HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable }
+                        or WebSocketException or AggregateException)
+                {
+                    // SignalR keeps the status of an upgrade's refusal to itself
+                }
+            }
+        }
 
         public async Task<bool> IsStartedAsync()
         {

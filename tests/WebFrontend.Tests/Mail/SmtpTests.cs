@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Marketplace.Testing;
 
 namespace WebFrontend.Tests.Mail;
 
@@ -28,7 +29,7 @@ public sealed class SmtpTests
     [Fact]
     public async Task Mail_that_cannot_be_sent_is_parked_after_the_last_attempt()
     {
-        var port = MarketplaceApp.FreePorts(1)[0].ToString(CultureInfo.InvariantCulture);
+        var port = TestPorts.Pick().ToString(CultureInfo.InvariantCulture);
         await using var app = await MarketplaceApp.StartAsync(
             ("Mail:SmtpHost", "127.0.0.1"), ("Mail:SmtpPort", port), ("Mail:MaxAttempts", "1"));
         await app.RegisterAsync("parked@example.com");

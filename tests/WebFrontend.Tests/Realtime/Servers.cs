@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Marketplace.Grains.Frontends;
 using Marketplace.Grains.Realtime;
 using Marketplace.Grains.Storage;
@@ -99,8 +97,8 @@ public class OrleansServers : Servers
 
     public override async ValueTask InitializeAsync()
     {
-        var (siloPort, gatewayPort) = (FreePort(), FreePort());
         _database = await TestDatabase.CreateAsync();
+        var (siloPort, gatewayPort) = (TestPorts.Pick(), TestPorts.Pick());
         var silo = Host.CreateApplicationBuilder();
         silo.Logging.SetMinimumLevel(LogLevel.Warning);
         silo.UseOrleans(orleans => orleans
@@ -134,12 +132,5 @@ public class OrleansServers : Servers
     /// <summary>Changes a frontend.</summary>
     protected virtual void Configure(WebApplicationBuilder frontend)
     {
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 }

@@ -7,13 +7,17 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace WebFrontend.Tests.Realtime;
 
-/// <summary>Three frontends that give who is cut two seconds to read why.</summary>
+/// <summary>Three frontends, of which one gives who is cut two seconds to read why, and the others all the time that one may need.</summary>
 public sealed class ImpatientServers : OrleansServers
 {
+    public const int Impatient = 1;
     public static readonly TimeSpan GoodbyeWithin = TimeSpan.FromSeconds(2);
 
-    protected override void Configure(WebApplicationBuilder frontend) =>
-        frontend.Services.Configure<BackplaneSettings>(backplane => backplane.GoodbyeWithin = GoodbyeWithin);
+    protected override void Configure(WebApplicationBuilder frontend)
+    {
+        var goodbye = Count == Impatient ? GoodbyeWithin : TimeSpan.FromSeconds(60);
+        frontend.Services.Configure<BackplaneSettings>(backplane => backplane.GoodbyeWithin = goodbye);
+    }
 }
 
 /// <summary>Readers on real sockets that stop reading.</summary>
@@ -62,10 +66,10 @@ public sealed class SlowReaderTests(ImpatientServers servers, ITestOutputHelper 
     [Fact]
     public async Task A_reader_that_never_reads_again_loses_its_socket()
     {
-        using var sockets = new OpenSockets(servers.ServicesOf(1).GetRequiredService<IMeterFactory>());
-        await using var neighbour = await servers.ConnectAsync(1);
-        await using var stopped = await StoppingReader.ConnectAsync(servers.AddressOf(1), Cancellation);
-        using var meters = new RealtimeMeters(servers.ServicesOf(1).GetRequiredService<IMeterFactory>());
+        using var sockets = new OpenSockets(servers.ServicesOf(ImpatientServers.Impatient).GetRequiredService<IMeterFactory>());
+        await using var neighbour = await servers.ConnectAsync(ImpatientServers.Impatient);
+        await using var stopped = await StoppingReader.ConnectAsync(servers.AddressOf(ImpatientServers.Impatient), Cancellation);
+        using var meters = new RealtimeMeters(servers.ServicesOf(ImpatientServers.Impatient).GetRequiredService<IMeterFactory>());
         var before = sockets.Closed;
         for (var sent = 0; meters.Sum("cut bytes") == 0; sent++)
         {
