@@ -16,10 +16,10 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var connections = Enumerable.Range(0, 5).Select(_ => Guid.NewGuid()).ToList();
         foreach (var connection in connections.Concat(connections))
         {
-            Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(connection, epoch))).Outcome);
+            Assert.Equal(SlotOutcome.Taken, (await TakeAsync(user, Slot(connection, epoch))).Outcome);
         }
 
-        var sixth = await user.Take(Slot(Guid.NewGuid(), epoch));
+        var sixth = await TakeAsync(user, Slot(Guid.NewGuid(), epoch));
         Assert.Equal(SlotOutcome.LimitReached, sixth.Outcome);
         Assert.True(sixth.RetryAfter > TimeSpan.Zero);
         Assert.Equal(connections, sixth.HeldByCaller);
@@ -27,8 +27,8 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
 
         await user.GiveBack(connections[2]);
         await user.GiveBack(connections[2]);
-        Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(Guid.NewGuid(), epoch))).Outcome);
-        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Slot(Guid.NewGuid(), epoch))).Outcome);
+        Assert.Equal(SlotOutcome.Taken, (await TakeAsync(user, Slot(Guid.NewGuid(), epoch))).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await TakeAsync(user, Slot(Guid.NewGuid(), epoch))).Outcome);
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var epoch = await cluster.HoldLeaseAsync(_end.Token);
         var user = cluster.User();
         var connection = Guid.NewGuid();
-        await user.Take(Slot(connection, epoch));
+        await TakeAsync(user, Slot(connection, epoch));
 
         await CountersCluster.RestartAsync(user);
 
@@ -52,17 +52,17 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var user = cluster.User();
         for (var i = 0; i < 5; i++)
         {
-            await user.Take(Slot(Guid.NewGuid(), dead));
+            await TakeAsync(user, Slot(Guid.NewGuid(), dead));
         }
 
-        Assert.Equal(SlotOutcome.LimitReached, (await user.Take(Slot(Guid.NewGuid(), alive))).Outcome);
+        Assert.Equal(SlotOutcome.LimitReached, (await TakeAsync(user, Slot(Guid.NewGuid(), alive))).Outcome);
         await dying.CancelAsync();
 
         var connection = Guid.NewGuid();
         await CountersCluster.UntilAsync(
-            async () => (await user.Take(Slot(connection, alive))).Outcome == SlotOutcome.Taken, CountersCluster.Term * 3);
+            async () => (await TakeAsync(user, Slot(connection, alive))).Outcome == SlotOutcome.Taken, CountersCluster.Term * 3);
         Assert.Equal(connection, Assert.Single(await user.List()).Connection);
-        Assert.Equal(SlotOutcome.LeaseEnded, (await user.Take(Slot(Guid.NewGuid(), dead))).Outcome);
+        Assert.Equal(SlotOutcome.LeaseEnded, (await TakeAsync(user, Slot(Guid.NewGuid(), dead))).Outcome);
     }
 
     [Fact]
@@ -73,12 +73,12 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var user = cluster.User();
         for (var i = 0; i < 5; i++)
         {
-            await user.Take(Slot(Guid.NewGuid(), released));
+            await TakeAsync(user, Slot(Guid.NewGuid(), released));
         }
 
         await cluster.Leases.Release(released);
 
-        Assert.Equal(SlotOutcome.Taken, (await user.Take(Slot(Guid.NewGuid(), alive))).Outcome);
+        Assert.Equal(SlotOutcome.Taken, (await TakeAsync(user, Slot(Guid.NewGuid(), alive))).Outcome);
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         var epoch = await cluster.HoldLeaseAsync(_end.Token);
         var user = cluster.User();
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => user.Take(Slot(Guid.NewGuid(), epoch)).AsTask()));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => TakeAsync(user, Slot(Guid.NewGuid(), epoch))));
 
         Assert.Equal(5, answers.Count(answer => answer.Outcome == SlotOutcome.Taken));
     }
@@ -108,13 +108,16 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
             var user = cluster.User();
             for (var admitted = 0; ; admitted++)
             {
-                if ((await user.Take(Slot(Guid.NewGuid(), epoch, roles))).Outcome != SlotOutcome.Taken)
+                if ((await TakeAsync(user, Slot(Guid.NewGuid(), epoch, roles))).Outcome != SlotOutcome.Taken)
                 {
                     return admitted;
                 }
             }
         }
     }
+
+    private static Task<SlotAnswer> TakeAsync(IUserConnectionsGrain user, SlotRequest request) =>
+        CountersCluster.InTimeAsync(() => user.Take(request));
 
     private static SlotRequest Slot(Guid connection, long epoch, params string[] roles) => new(connection, epoch, roles);
 }
