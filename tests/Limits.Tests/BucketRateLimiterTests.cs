@@ -280,6 +280,7 @@ public sealed class BucketRateLimiterTests : LimiterTests
         Assert.Null(Limiter.IdleDuration);
 
         Clock.Advance(TimeSpan.FromSeconds(70));
+        await UntilAsync(() => Limiter.IdleDuration is not null); // the exchange that was refused ends on a thread of its own
 
         Assert.Equal(TimeSpan.FromSeconds(70), Limiter.IdleDuration);
         Assert.True(Limiter.TryRetire(TimeSpan.FromSeconds(30)));
