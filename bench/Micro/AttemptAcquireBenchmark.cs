@@ -24,7 +24,7 @@ public class AttemptAcquireBenchmark : IDisposable
             new GenerousBucket(),
             new("general", TimeProvider.System),
             TimeProvider.System,
-            TimeSpan.FromSeconds(2),
+            new LimitsOptions(),
             NullLogger.Instance),
         "203.0.113.7",
         isKept: true);
