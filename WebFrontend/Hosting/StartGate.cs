@@ -1,13 +1,15 @@
+using Marketplace.Hosting.Health;
 using Marketplace.Limits;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Marketplace.WebFrontend.Hosting;
 
 /// <summary>
 /// Answers 503 until the link to the silos has stood once: before that Orleans doesn't even know which grains exist, and this
 /// frontend doesn't know which limits operators have changed. Later losses of the link show as failed calls, which are answered
-/// one by one.
+/// one by one. As long as it answers so the frontend isn't ready: a proxy that goes by that sends nobody here.
 /// </summary>
-internal sealed class StartGate(LimitPolicies policies, TimeProvider clock) : IHostedLifecycleService
+internal sealed class StartGate(LimitPolicies policies, TimeProvider clock) : IHostedLifecycleService, IHealthCheck
 {
     /// <summary>While PostgreSQL is away nobody knows what was changed; the site is to be there all the same.</summary>
     private static readonly TimeSpan HearsWithin = TimeSpan.FromSeconds(5);
@@ -20,6 +22,9 @@ internal sealed class StartGate(LimitPolicies policies, TimeProvider clock) : IH
         await policies.Heard.WaitAsync(HearsWithin, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _open = true;
     }
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(_open ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("this frontend is starting"));
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -45,6 +50,7 @@ internal static class StartGateExtensions
     {
         services.AddSingleton<StartGate>();
         services.AddHostedService(provider => provider.GetRequiredService<StartGate>());
+        services.AddHealthChecks().AddCheck<StartGate>("started", tags: [HealthTags.Ready]);
         return services;
     }
 

@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
+using Marketplace.Hosting.Health;
 using Marketplace.Limits;
 using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
@@ -22,11 +25,13 @@ public sealed class StartGateTests
         var started = _gate.StartedAsync(CancellationToken.None);
         Assert.Equal(StatusCodes.Status503ServiceUnavailable, await AskAsync("/api/v1/ping"));
         Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/health/live"));
+        Assert.Equal(HealthStatus.Unhealthy, await ReadinessAsync());
 
         _policies.Replace(new(Revision: 0, ImmutableDictionary<string, ChangedPolicy>.Empty, []));
 
         await started.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
         Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/v1/ping"));
+        Assert.Equal(HealthStatus.Healthy, await ReadinessAsync());
     }
 
     [Fact]
@@ -38,6 +43,16 @@ public sealed class StartGateTests
 
         await started.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
         Assert.Equal(StatusCodes.Status200OK, await AskAsync("/api/v1/ping"));
+    }
+
+    /// <summary>By the checks that the gate's registration brings, among those that say whether the frontend is ready.</summary>
+    private async Task<HealthStatus> ReadinessAsync()
+    {
+        var registered = new ServiceCollection().AddLogging().AddStartGate();
+        await using var services = registered.Replace(ServiceDescriptor.Singleton(_gate)).BuildServiceProvider();
+        var report = await services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Tags.Contains(HealthTags.Ready));
+        Assert.NotEmpty(report.Entries);
+        return report.Status;
     }
 
     private async Task<int> AskAsync(string path)
