@@ -10,33 +10,19 @@ internal static class ServiceKey
     private const string Query =
         "SELECT id, private_key FROM signing_keys WHERE signs_from <= now() AND signs_until > now() ORDER BY signs_from DESC LIMIT 1";
 
-    /// <summary>A cluster that has just started may be too busy to make one at once.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(0.5);
-
     /// <param name="connectionString">Of the service's PostgreSQL.</param>
     /// <param name="frontend">Any frontend.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="StartupException">There is no key.</exception>
     public static async Task<TokenKey> ReadAsync(string connectionString, Uri frontend, CancellationToken cancellationToken)
     {
+        await AskForOneAsync(frontend, cancellationToken);
         await using var source = NpgsqlDataSource.Create(connectionString);
-        for (var startedAt = TimeProvider.System.GetTimestamp(); ; await Task.Delay(RetryAfter, TimeProvider.System, cancellationToken))
-        {
-            await AskForOneAsync(frontend, cancellationToken);
-            await using var command = source.CreateCommand(Query);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            if (await reader.ReadAsync(cancellationToken))
-            {
-                return new(reader.GetString(0), reader.GetFieldValue<byte[]>(1));
-            }
-
-            if (TimeProvider.System.GetElapsedTime(startedAt) >= Patience)
-            {
-                throw new StartupException("The service has no key to sign access tokens with.");
-            }
-        }
+        await using var command = source.CreateCommand(Query);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? new(reader.GetString(0), reader.GetFieldValue<byte[]>(1))
+            : throw new StartupException("The service has no key to sign access tokens with.");
     }
 
     /// <summary>A cluster makes its first key when somebody shows it a token, be it one that nobody signed.</summary>
