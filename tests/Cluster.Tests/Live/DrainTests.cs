@@ -14,6 +14,10 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
     private const int PerUser = 5;
     private const int BehindNginx = 40;
     private static readonly TimeSpan Window = ClusterFixture.DrainWindow;
+
+    /// <summary>At once, but for what may hold up a process on a busy machine.</summary>
+    private static readonly TimeSpan ToldWithin = TimeSpan.FromSeconds(4);
+
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeProvider Clock = TimeProvider.System;
 
@@ -54,7 +58,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
 
         output.WriteLine($"all told after {notices.Max(notice => Clock.GetElapsedTime(stoppedAt, notice.At)).TotalMilliseconds:F0} ms to leave in "
             + $"{notices.Min(notice => notice.AfterMs)} to {notices.Max(notice => notice.AfterMs)} ms; the frontend ended after {took.TotalSeconds:F1} s");
-        Assert.All(notices, notice => Assert.InRange(Clock.GetElapsedTime(stoppedAt, notice.At), TimeSpan.Zero, Window - TimeSpan.FromSeconds(1)));
+        Assert.All(notices, notice => Assert.InRange(Clock.GetElapsedTime(stoppedAt, notice.At), TimeSpan.Zero, ToldWithin));
         AssertSpread(notices);
         Assert.Equal((HttpStatusCode.ServiceUnavailable, false), (refused, isReady));
         Assert.All(moved, client => Assert.True(client.IsLive, $"a client that followed got {client.Status}"));

@@ -203,13 +203,13 @@ public sealed class LimitOperationsTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
     }
 
-    /// <summary>A change that wasn't felt at all would not come in that time; how soon it is felt is tested on a cluster.</summary>
+    /// <summary>A change is to be felt within a second, which is tested on a cluster; here it may be held up.</summary>
     private async Task UntilAsync(HttpStatusCode status)
     {
         var startedAt = TimeProvider.System.GetTimestamp();
         while (await AskAsync() != status)
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(10), $"{status} did not come");
+            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(5), $"{status} did not come");
         }
     }
 
