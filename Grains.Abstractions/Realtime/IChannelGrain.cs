@@ -18,10 +18,10 @@ public interface IChannelGrain : IGrainWithStringKey
     ValueTask Leave(long epoch, long change);
 
     /// <summary>
-    /// Sends messages, in their order, to every listening frontend but the one that publishes. Answers when all of them took the messages over, or
-    /// after a short grace when some did: the others are tried again until their lease ends. Throws
-    /// <see cref="Trouble.UnavailableException"/> when nobody took them who should have. A repeated call is recognised and
-    /// answered as the first one was.
+    /// Sends messages, in their order, to every listening frontend but the one that publishes. Answers when all of them took the
+    /// messages over, or after a short grace when some did, or that one has served somebody: the others are tried again until their
+    /// lease ends. Throws <see cref="Trouble.UnavailableException"/> when nobody took them who should have. A repeated call is
+    /// recognised and answered as the first one was.
     /// </summary>
     [Alias("publish")]
     ValueTask<PublishResult> Publish(PublishBatch batch);
@@ -52,7 +52,7 @@ public sealed record Publication(
     [property: Id(0)] long Sequence, [property: Id(1)] ChannelMessage Message, [property: Id(2)] bool IsServed = false);
 
 /// <summary>What became of a batch.</summary>
-/// <param name="Claimed">For each item whether a frontend said that it holds the connection that the item names.</param>
+/// <param name="Claimed">For each item whether a frontend said that it holds a connection that the item is for.</param>
 /// <param name="IsPending">Some frontend hasn't answered yet; it may still claim an item.</param>
 [GenerateSerializer, Immutable, Alias("realtime.result")]
 public sealed record PublishResult([property: Id(0)] IReadOnlyList<bool> Claimed, [property: Id(1)] bool IsPending);

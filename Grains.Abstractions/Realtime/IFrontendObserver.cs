@@ -51,7 +51,7 @@ public sealed record NumberedMessage(
 
 /// <summary>A frontend's answer to a delivery.</summary>
 /// <param name="Verdict">What it did with it.</param>
-/// <param name="Claimed">For each message whether it names a connection of this frontend; empty unless taken.</param>
+/// <param name="Claimed">For each message whether it is for a connection of this frontend; empty unless taken.</param>
 /// <param name="Known">When messages are missing: the last one that the frontend has.</param>
 [GenerateSerializer, Immutable, Alias("realtime.answer")]
 public sealed record DeliveryAnswer(

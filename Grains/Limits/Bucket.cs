@@ -37,8 +37,8 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// Longer than a request that was refused is repeated. One that comes later still is answered anew: nothing was granted that
-    /// could be granted twice.
+    /// Longer than a request that was refused is repeated, unless <c>Limits:Deadline</c> is above its default. One that comes later
+    /// still is answered anew: nothing was granted that could be granted twice.
     /// </summary>
     private static readonly TimeSpan RefusedRememberedFor = TimeSpan.FromSeconds(5);
 

@@ -72,7 +72,7 @@ internal sealed partial class ChannelGrain : Grain, IChannelGrain
             return await earlier;
         }
 
-        var listeners = _listeners.All.Where(listener => listener.Epoch != batch.ServedEpoch).ToArray();
+        var listeners = _listeners.AllBut(batch.ServedEpoch);
         if (listeners.FirstOrDefault(l => l.Backlog + batch.Items.Count > RealtimeLimits.BacklogMessagesMax) is { } slow)
         {
             throw new UnavailableException($"Channel {Name}: frontend {slow.Epoch} is {slow.Backlog} messages behind.");

@@ -28,6 +28,9 @@ internal sealed class ChannelListeners(string channel, Func<long, Task<LiveFront
     /// <summary>A copy: senders come and go while their answers are awaited.</summary>
     public IReadOnlyList<FrontendSender> All => [.. _senders.Values];
 
+    /// <summary>As <see cref="All"/>, without the frontend of one lease.</summary>
+    public IReadOnlyList<FrontendSender> AllBut(long epoch) => [.. _senders.Values.Where(sender => sender.Epoch != epoch)];
+
     /// <summary>A frontend says that it listens. Nothing is awaited: from here on it gets what is sent.</summary>
     public FrontendSender Listen(FrontendAddress listener, long change)
     {

@@ -6,7 +6,7 @@ using Marketplace.WebFrontend.Hosting;
 namespace Marketplace.WebFrontend.Realtime;
 
 /// <summary>What became of one message.</summary>
-/// <param name="IsClaimed">A frontend holds the connection that it names.</param>
+/// <param name="IsClaimed">A frontend holds a connection that it is for.</param>
 /// <param name="IsPending">Some frontend may still claim it.</param>
 internal readonly record struct Published(bool IsClaimed, bool IsPending);
 

@@ -25,7 +25,7 @@ internal sealed class LocalPlace(string key, ToPresenceMessage toMessage)
     public bool IsEmpty => _connections.Count == 0;
 
     /// <summary>What connections here were told last; null if nothing was.</summary>
-    public SerializedHubMessage? Latest => _state is { } state ? toMessage(key, state) : null;
+    public SerializedHubMessage? Latest { get; private set; }
 
     public bool Add(LocalConnection connection) => _connections.TryAdd(connection.Id, connection);
 
@@ -48,7 +48,7 @@ internal sealed class LocalPlace(string key, ToPresenceMessage toMessage)
             return null;
         }
 
-        _state = state;
-        return ([.. _connections.Values], toMessage(key, state));
+        (_state, Latest) = (state, toMessage(key, state));
+        return ([.. _connections.Values], Latest);
     }
 }
