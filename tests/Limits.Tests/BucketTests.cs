@@ -197,6 +197,17 @@ public sealed class BucketTests
     }
 
     [Fact]
+    public void A_window_that_begins_after_the_database_s_clock_was_set_back_lasts_its_length_if_nothing_was_used_before()
+    {
+        var left = _bucket.Pool.Exact(Now(0)).State;
+        var restarted = Fixed(firstLot: 7);
+
+        restarted.Pool.Restore(left, age: TimeSpan.FromSeconds(-3), askedAt: Now(0), Now(0));
+
+        Assert.Equal(Length, Exchange(Ask(1), Now(0), bucket: restarted).EndsIn);
+    }
+
+    [Fact]
     public void A_lowered_limit_binds_at_once_and_counts_are_kept()
     {
         Exchange(Ask(60), Now(0));

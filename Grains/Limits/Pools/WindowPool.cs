@@ -145,9 +145,13 @@ internal sealed class WindowPool(LimitPolicyOptions policy, long lot) : PermitPo
         return retryIn;
     }
 
+    /// <remarks>
+    /// Where nothing counts there is no segment: one that ends at once would be a window anew, for as long as the database's clock
+    /// were set back afterwards, and shorter than a window may be.
+    /// </remarks>
     public override Reservation Exact(TimeSpan now) => _segments is [.., var last]
         ? Write(now, last.Granted, last.EndsAt, last.Slack, opens: false)
-        : Write(now, reserved: 0, now, slack: TimeSpan.Zero, opens: false);
+        : new(new([]), Life: TimeSpan.Zero, Reserved: 0, now, Opens: false);
 
     public override void Restore(StoredPermits state, TimeSpan age, TimeSpan askedAt, TimeSpan now)
     {
