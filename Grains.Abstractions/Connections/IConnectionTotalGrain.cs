@@ -57,8 +57,11 @@ public sealed record ShareRequest(
 /// What the frontend holds now; less than it wanted when nobody in the cluster has any left. Zero when its lease has ended.
 /// </param>
 /// <param name="IsScarce">Little is left: what isn't in use is wanted back with the next request.</param>
+/// <param name="IsOver">
+/// More is held than the total allows, since it was lowered: a connection that ends makes room for nobody, here or elsewhere.
+/// </param>
 [GenerateSerializer, Immutable, Alias("connections.share-answer")]
-public sealed record ShareAnswer([property: Id(0)] int Held, [property: Id(1)] bool IsScarce);
+public sealed record ShareAnswer([property: Id(0)] int Held, [property: Id(1)] bool IsScarce, [property: Id(2)] bool IsOver = false);
 
 /// <summary>One frontend's share of the total.</summary>
 /// <param name="Epoch">The frontend's lease.</param>

@@ -44,7 +44,7 @@ internal sealed class ShareTable
         var known = _shares.GetValueOrDefault(request.Epoch);
         if (request.Sequence <= known.Sequence)
         {
-            return (new(known.Held, IsScarce(total, frontends)), Grants: false); // late: nobody waits for this answer
+            return (Answer(known.Held, total, frontends), Grants: false); // late: nobody waits for this answer
         }
 
         _shares[request.Epoch] = new(Math.Clamp(request.Held, 0, known.Held), request.Sequence);
@@ -65,7 +65,7 @@ internal sealed class ShareTable
             _shares[request.Epoch] = known with { Held = known.Held + granted };
         }
 
-        return (new(known.Held + granted, IsScarce(total, frontends)), granted > 0);
+        return (Answer(known.Held + granted, total, frontends), granted > 0);
     }
 
     public ConnectionTotalState ToState() => new()
@@ -74,11 +74,17 @@ internal sealed class ShareTable
             new StoredShare { Epoch = s.Key, Held = s.Value.Held, Sequence = s.Value.Sequence })],
     };
 
-    /// <summary>Not negative when an operator lowered the total below what is held.</summary>
-    private int Free(int total) => (int)Math.Max(0, total - _shares.Values.Sum(share => (long)share.Held));
+    private ShareAnswer Answer(int held, int total, int frontends)
+    {
+        // So little is left that what some hold unused may be what others are refused for.
+        var left = Left(total);
+        return new(held, IsScarce: left < 2 * Math.Max(1, frontends), IsOver: left < 0);
+    }
 
-    /// <summary>So little is left that what some hold unused may be what others are refused for.</summary>
-    private bool IsScarce(int total, int frontends) => Free(total) < 2 * Math.Max(1, frontends);
+    private int Free(int total) => (int)Math.Max(0, Left(total));
+
+    /// <summary>Negative when an operator lowered the total below what is held.</summary>
+    private long Left(int total) => total - _shares.Values.Sum(share => (long)share.Held);
 
     private readonly record struct Share(int Held, long Sequence);
 }

@@ -11,8 +11,9 @@ namespace Marketplace.Grains.Connections;
 // older row can't write.
 //
 // No slot leaks: a frontend repeats GiveBack until it is acknowledged. A Take that its caller gave up may still be carried
-// out after that; the frontend gives back once more when no call can be under way any longer, and at the limit it is told
-// which slots it holds, so that it finds the ones that it knows nothing of. What a dead frontend held is void with its lease.
+// out after that: by this activation it isn't, which remembers what was given back before it was taken; by another it may be, and
+// the frontend gives back once more when no call can be under way any longer, and at the limit it is told which slots it holds,
+// so that it finds the ones that it knows nothing of. What a dead frontend held is void with its lease.
 //
 // Replacing keeps the first promise by asking for nothing else than that: the oldest connection's frontend is asked to close
 // it, and the new one gets in when there is room, which is when the old one's slot was given back as any other is, or is void.
@@ -27,6 +28,10 @@ internal sealed partial class UserConnectionsGrain(
     /// <summary>For a user at the limit: when one of the connections may have gone. Nobody knows, so it is a guess.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    /// <summary>Of the names that were given back without a slot, the last ones: no more takes than that wait for one another.</summary>
+    private const int GivenUpMax = 64;
+
+    private readonly Queue<Guid> _givenUp = new();
     private readonly StoredSlots _stored = new(context.GrainId.Key.ToString()!, store);
 
     public void Dispose() => _stored.Dispose();
@@ -36,6 +41,11 @@ internal sealed partial class UserConnectionsGrain(
         var startedAt = clock.GetTimestamp();
         while (true)
         {
+            if (_givenUp.Contains(request.Connection))
+            {
+                throw new UnavailableException("Whoever asked for this slot waits for it no more."); // nor is anybody closed for it
+            }
+
             var admission = await AdmitAsync(request);
             if (admission.Refusal is { } refusal)
             {
@@ -73,6 +83,15 @@ internal sealed partial class UserConnectionsGrain(
     public async ValueTask GiveBack(Guid connection)
     {
         await _stored.EnsureReadAsync();
+        if (!_stored.Slots.Holds(connection))
+        {
+            _givenUp.Enqueue(connection);
+            if (_givenUp.Count > GivenUpMax)
+            {
+                _givenUp.Dequeue();
+            }
+        }
+
         while (!await TryChangeAsync(slots => slots.Without(connection)))
         {
             // Another activation has written; it is looked for among what that one left.

@@ -8,7 +8,7 @@ public sealed class ClusterSettings
 {
     public const string Section = "Cluster";
 
-    [Description("Silos and frontends of one id find each other; two clusters may share a database under two ids.")]
+    [Description("Silos and frontends of one id find each other. A database serves one cluster: users' slots and leases know no ids.")]
     [Required, StringLength(100, MinimumLength = 1)]
     public string ClusterId { get; set; } = "marketplace";
 

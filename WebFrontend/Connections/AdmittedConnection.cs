@@ -64,6 +64,9 @@ internal sealed class AdmittedConnection : IHubConnectionFeature
     /// <summary>Completes when it is over.</summary>
     public Task Over => _over.Task;
 
+    /// <summary>Whether it has become a connection of the hub.</summary>
+    public bool HasRun => _connection is not null;
+
     public bool IsCut => _cutToken.IsCancellationRequested;
 
     /// <summary>Whether a request may carry something to the client.</summary>

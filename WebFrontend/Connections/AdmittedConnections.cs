@@ -38,9 +38,9 @@ internal sealed class AdmittedConnections(TimeProvider clock)
         _byName.TryRemove(connection.Name, out _);
         if (connection.Token is { } token)
         {
-            if (_byToken.GetValueOrDefault(token) == connection)
+            if (connection.HasRun && _byToken.GetValueOrDefault(token) == connection)
             {
-                Remember(token);
+                Remember(token); // of any other SignalR knows nothing either, and clients could invent any number
             }
 
             connection.WhenForgotten(forgotten => _byToken.TryRemove(KeyValuePair.Create(token, forgotten))); // if it is this one

@@ -18,6 +18,7 @@ internal sealed class ConnectionAdmission(
     IFrontendLease lease,
     ConnectionTotal total,
     UserSlots slots,
+    UserAttempts attempts,
     AdmittedConnections connections,
     ConnectionMetrics metrics,
     ConnectionDrain drain,
@@ -91,11 +92,50 @@ internal sealed class ConnectionAdmission(
 
     private async Task ConnectAsync(HttpContext context, RequestDelegate next, string user, long epoch)
     {
+        if (!attempts.TryBegin(user))
+        {
+            await RefuseUnavailableAsync(context);
+            return;
+        }
+
+        bool isAnswered;
+        AdmittedConnection? admitted;
+        try
+        {
+            (isAnswered, admitted) = await AdmitAsync(context, user, epoch);
+        }
+        finally
+        {
+            attempts.End(user);
+        }
+
+        if (admitted is not null)
+        {
+            await admitted.ServeAsync(context, next);
+        }
+        else if (isAnswered)
+        {
+            // refused
+        }
+        else if (connections.Find(context.Request) is { } known)
+        {
+            await ContinueAsync(context, next, user, known); // two first requests at once
+        }
+        else
+        {
+            await RefuseUnavailableAsync(context);
+        }
+    }
+
+    /// <summary>Takes one of the total and a slot, and gives both back once the connection is over.</summary>
+    /// <returns>Whether the request has been answered, with a refusal; else the connection, or null if it may not be opened any more.</returns>
+    private async Task<(bool IsAnswered, AdmittedConnection? Admitted)> AdmitAsync(HttpContext context, string user, long epoch)
+    {
         var (outcome, share) = await total.TakeAsync(epoch);
         if (outcome != TotalOutcome.Taken)
         {
             await (outcome == TotalOutcome.Exhausted ? RefuseTotalAsync(context) : RefuseUnavailableAsync(context));
-            return;
+            return (true, null);
         }
 
         var end = CancellationTokenSource.CreateLinkedTokenSource(lease.EndOf(epoch), drain.Close);
@@ -114,7 +154,7 @@ internal sealed class ConnectionAdmission(
             var request = new SlotRequest(connection.Name, epoch, RolesOf(context), connection.Transport);
             if (await IsRefusedAsync(context, await slots.TakeAsync(user, request)))
             {
-                return;
+                return (true, null);
             }
 
             isOpen = !connection.IsCut && !drain.HasBegun && connections.TryOpen(connection);
@@ -137,16 +177,9 @@ internal sealed class ConnectionAdmission(
         {
             metrics.Opened();
             _ = FinishAsync(connection, share);
-            await connection.ServeAsync(context, next);
         }
-        else if (connections.Find(context.Request) is { } known)
-        {
-            await ContinueAsync(context, next, user, known); // two first requests at once
-        }
-        else
-        {
-            await RefuseUnavailableAsync(context);
-        }
+
+        return (false, isOpen ? connection : null);
     }
 
     /// <summary>Gives back what the connection took once it is over, which may be long after its first request.</summary>

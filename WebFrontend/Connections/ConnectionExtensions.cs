@@ -19,6 +19,7 @@ internal static class ConnectionExtensions
         services.AddSingleton<ConnectionDrain>();
         services.AddHostedService(provider => provider.GetRequiredService<ConnectionDrain>());
         services.AddSingleton<IBeforeStop>(provider => provider.GetRequiredService<ConnectionDrain>());
+        services.AddSingleton<UserAttempts>();
         services.AddSingleton<UserSlots>();
         services.AddSingleton<ConnectionMetrics>();
         services.AddSingleton<AdmittedConnections>();

@@ -16,6 +16,7 @@ internal sealed class ConnectionShareHolder(long epoch)
     private int _used;
     private long _sequence;
     private bool _isScarce;
+    private bool _isOver;
     private long _round;
     private long _followed;
 
@@ -85,6 +86,7 @@ internal sealed class ConnectionShareHolder(long epoch)
         lock (_gate)
         {
             _used--;
+            GiveUpIfOver();
         }
     }
 
@@ -130,8 +132,18 @@ internal sealed class ConnectionShareHolder(long epoch)
             if (request.Sequence == _sequence)
             {
                 _held = answer.Held;
-                _isScarce = answer.IsScarce;
+                (_isScarce, _isOver) = (answer.IsScarce, answer.IsOver);
+                GiveUpIfOver();
             }
+        }
+    }
+
+    /// <summary>Whoever came in its place would be one too many again.</summary>
+    private void GiveUpIfOver()
+    {
+        if (_isOver)
+        {
+            _held = Math.Min(_held, _used);
         }
     }
 }

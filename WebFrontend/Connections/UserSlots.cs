@@ -15,6 +15,7 @@ internal sealed partial class UserSlots(
     IGrainFactory grains,
     IFrontendLease lease,
     IOptions<FrontendLeaseSettings> settings,
+    UserAttempts attempts,
     TimeProvider clock,
     ILogger<UserSlots> logger)
 {
@@ -24,7 +25,7 @@ internal sealed partial class UserSlots(
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
-    // Every slot that is held, taken or on its way back; bounded by the connections of this frontend.
+    // Every slot that is held, taken or on its way back; bounded by the connections of this frontend and by UserAttempts.
     private readonly ConcurrentDictionary<Guid, Task?> _known = new();
 
     /// <summary>Takes a slot, or returns null when the cluster didn't answer: then it may be held, and is given back.</summary>
@@ -140,14 +141,25 @@ internal sealed partial class UserSlots(
 
     private async Task GiveBackUntilAcknowledgedAsync(string user, Guid connection, CancellationToken end)
     {
-        for (var wait = FirstRetry; ; wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
+        if (await TryGiveBackAsync(user, connection))
         {
-            if (await TryGiveBackAsync(user, connection))
-            {
-                return;
-            }
+            return;
+        }
 
-            await Task.Delay(wait, clock, end);
+        attempts.Begin(user);
+        try
+        {
+            var wait = FirstRetry;
+            do
+            {
+                await Task.Delay(wait, clock, end);
+                wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry;
+            }
+            while (!await TryGiveBackAsync(user, connection));
+        }
+        finally
+        {
+            attempts.End(user);
         }
     }
 

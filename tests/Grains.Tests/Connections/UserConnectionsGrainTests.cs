@@ -1,4 +1,5 @@
 using Marketplace.Connections;
+using Marketplace.Trouble;
 
 namespace Grains.Tests.Connections;
 
@@ -29,6 +30,20 @@ public sealed class UserConnectionsGrainTests(CountersCluster cluster) : IDispos
         await user.GiveBack(connections[2]);
         Assert.Equal(SlotOutcome.Taken, (await TakeAsync(user, Slot(Guid.NewGuid(), epoch))).Outcome);
         Assert.Equal(SlotOutcome.LimitReached, (await TakeAsync(user, Slot(Guid.NewGuid(), epoch))).Outcome);
+    }
+
+    [Fact]
+    public async Task A_slot_that_was_given_back_before_its_turn_came_is_not_taken_and_closes_nobodys_connection()
+    {
+        var epoch = await cluster.HoldLeaseAsync(_end.Token);
+        var user = cluster.User();
+        var late = Guid.NewGuid();
+        await user.GiveBack(late);
+
+        await Assert.ThrowsAsync<UnavailableException>(async () => await user.Take(Slot(late, epoch)));
+
+        Assert.Empty(await user.List());
+        Assert.Equal(SlotOutcome.Taken, (await TakeAsync(user, Slot(Guid.NewGuid(), epoch))).Outcome);
     }
 
     [Fact]

@@ -127,6 +127,32 @@ public sealed class ConnectionAdmissionTests
     }
 
     [Fact]
+    public async Task What_one_user_has_under_way_leaves_room_for_the_others()
+    {
+        await using var host = await HubHost.StartAsync(total: UserAttempts.Max + 1);
+        var frontend = await host.StartFrontendAsync();
+        await using var connection = await host.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "LOCK TABLE user_slots IN ACCESS EXCLUSIVE MODE"; // so that no slot can be taken
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var many = Enumerable.Range(0, UserAttempts.Max + 8).Select(_ => HubHost.UpgradeAsync(frontend, "ann")).ToList();
+        for (var refused = 0; refused < 8; refused++)
+        {
+            var first = await Task.WhenAny(many);
+            many.Remove(first);
+            await AssertProblemAsync(await first, HttpStatusCode.ServiceUnavailable, "unavailable");
+        }
+
+        var other = HubHost.UpgradeAsync(frontend, "bob");
+        await Task.WhenAny(other, Task.Delay(TimeSpan.FromSeconds(0.5), TimeProvider.System, TestContext.Current.CancellationToken));
+        Assert.False(other.IsCompleted);
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.SwitchingProtocols, (await other).StatusCode);
+    }
+
+    [Fact]
     public async Task A_connection_that_throws_at_being_cut_keeps_nothing_from_being_given_back()
     {
         await using var host = await HubHost.StartAsync();

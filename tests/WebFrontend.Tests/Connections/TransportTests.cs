@@ -2,9 +2,11 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Marketplace.Frontends;
+using Marketplace.WebFrontend.Connections;
 using Marketplace.WebFrontend.Frontends;
 using Marketplace.WebFrontend.Live;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
@@ -90,6 +92,8 @@ public sealed class TransportTests
         Assert.Equal(HttpStatusCode.NotFound, stranger.StatusCode);
         using var unknown = await client.GetAsync("/hubs/live?access_token=bob&id=nothing", Cancellation);
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+        Assert.False(frontend.Services.GetRequiredService<AdmittedConnections>().IsOver(
+            new DefaultHttpContext { Request = { QueryString = new("?id=nothing") } }.Request)); // nor is it remembered
         await UntilAsync(async () => await host.SlotsOfAsync("bob") == 0);
         Assert.Equal(1, await host.SlotsOfAsync("ann"));
     }

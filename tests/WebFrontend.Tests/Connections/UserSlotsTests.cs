@@ -12,12 +12,14 @@ public sealed class UserSlotsTests
 {
     private const long Epoch = 7;
     private readonly Counter _counter = new();
+    private readonly UserAttempts _attempts = new();
     private readonly UserSlots _slots;
 
     public UserSlotsTests() => _slots = new(
         OneGrain.FactoryOf(_counter),
         new Held(),
         Options.Create(new FrontendLeaseSettings { AdmissionDeadline = TimeSpan.FromSeconds(0.3) }),
+        _attempts,
         TimeProvider.System,
         NullLogger<UserSlots>.Instance);
 
@@ -50,10 +52,7 @@ public sealed class UserSlotsTests
         _slots.GiveBackUnused("u", late, Epoch);
         _slots.GiveBackUnused("u", used, Epoch);
 
-        for (var startedAt = TimeProvider.System.GetTimestamp(); _counter.Held.Contains(late); await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System))
-        {
-            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(10), "it is still held");
-        }
+        await UntilAsync(() => !_counter.Held.Contains(late));
 
         Assert.Equal([used], _counter.Held);
     }
@@ -76,12 +75,48 @@ public sealed class UserSlotsTests
         Assert.Equal([used], _counter.Held);
     }
 
+    [Fact]
+    public async Task Nothing_new_is_begun_for_a_user_of_whom_many_slots_cannot_be_given_back()
+    {
+        _counter.IsAway = true;
+        for (var i = 0; i < UserAttempts.Max; i++)
+        {
+            _slots.GiveBack("u", Guid.NewGuid(), Epoch);
+        }
+
+        await UntilAsync(() => !IsBegun("u"));
+        Assert.True(IsBegun("somebody else"));
+        _counter.IsAway = false;
+        await UntilAsync(() => IsBegun("u"));
+    }
+
+    private bool IsBegun(string user)
+    {
+        var isBegun = _attempts.TryBegin(user);
+        if (isBegun)
+        {
+            _attempts.End(user);
+        }
+
+        return isBegun;
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        for (var startedAt = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(10), "it takes too long");
+        }
+    }
+
     /// <summary>A user's counter with room for one.</summary>
     private sealed class Counter : IUserConnectionsGrain
     {
         public List<Guid> Held { get; } = [];
 
         public bool IsSilent { get; set; }
+
+        public bool IsAway { get; set; }
 
         public TaskCompletionSource GivenBack { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -103,6 +138,11 @@ public sealed class UserSlotsTests
 
         public ValueTask GiveBack(Guid connection)
         {
+            if (IsAway)
+            {
+                throw new TimeoutException("away");
+            }
+
             Held.Remove(connection);
             GivenBack.TrySetResult();
             return ValueTask.CompletedTask;
