@@ -16,10 +16,13 @@ internal sealed class HubDrain<THub>(HubLifetimeManager<THub> manager, TimeProvi
     private readonly OrleansHubLifetimeManager<THub> _hub = (OrleansHubLifetimeManager<THub>)manager;
 
     /// <summary>Returns when all connections have gone, or when some still haven't after they were closed.</summary>
-    /// <param name="methodName">What clients are called with: one argument, the milliseconds after which to connect anew.</param>
+    /// <param name="methodName">
+    /// What clients are called with: one argument, the milliseconds after which to connect anew. Null if they aren't told, but closed
+    /// when their time has come.
+    /// </param>
     /// <param name="window">What the clients' times are spread over.</param>
     /// <param name="hurry">Ends it, without an error.</param>
-    public async Task RunAsync(string methodName, TimeSpan window, CancellationToken hurry)
+    public async Task RunAsync(string? methodName, TimeSpan window, CancellationToken hurry)
     {
         var leaveBy = new Dictionary<string, TimeSpan>(StringComparer.Ordinal);
         var startedAt = clock.GetTimestamp();
@@ -31,7 +34,7 @@ internal sealed class HubDrain<THub>(HubLifetimeManager<THub> manager, TimeProvi
             Tell([.. _hub.Local.Where(connection => !leaveBy.ContainsKey(connection.Key)).Select(connection => connection.Value)]);
             foreach (var (id, connection) in _hub.Local)
             {
-                if (leaveBy.TryGetValue(id, out var time) && elapsed >= time + Grace)
+                if (leaveBy.TryGetValue(id, out var time) && elapsed >= time + (methodName is null ? TimeSpan.Zero : Grace))
                 {
                     connection.Context.RequestClose();
                 }
@@ -46,7 +49,10 @@ internal sealed class HubDrain<THub>(HubLifetimeManager<THub> manager, TimeProvi
                 {
                     var after = left * (i + 1) / fresh.Count;
                     leaveBy[fresh[i].Id] = elapsed + after;
-                    _hub.SendLocal(fresh[i], methodName, (int)after.TotalMilliseconds);
+                    if (methodName is not null)
+                    {
+                        _hub.SendLocal(fresh[i], methodName, (int)after.TotalMilliseconds);
+                    }
                 }
             }
         }

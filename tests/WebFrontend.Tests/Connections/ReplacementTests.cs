@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.WebSockets;
 using System.Text.Json.Nodes;
+using Marketplace.Client;
 using Marketplace.Connections;
 using Marketplace.WebFrontend.Connections;
 using Microsoft.AspNetCore.Builder;
@@ -118,6 +119,33 @@ public sealed class ReplacementTests
 
         await client.Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
         Assert.Equal(1, await host.SlotsOfAsync("ann"));
+    }
+
+    [Fact]
+    public async Task Who_moves_from_a_frontend_that_stops_replaces_none_of_his_own()
+    {
+        await using var host = await HubHost.StartAsync(perUser: 2, whenFull: WhenFull.ReplaceOldest);
+        WebApplication[] frontends = [await host.StartFrontendAsync(), await host.StartFrontendAsync()];
+        var oldest = new Client(frontends[1], HttpTransportType.WebSockets);
+        await oldest.Connection.StartAsync(Cancellation);
+        await using var moving = new LiveConnection(new()
+        {
+            Urls = [.. frontends.Select(frontend => new Uri($"{frontend.Urls.First()}/hubs/live?access_token=ann"))],
+            AccessToken = (_, _) => Task.FromResult<string?>(null),
+        });
+        await moving.StartAsync(Cancellation);
+        var metrics = frontends.Select(frontend => frontend.Services.GetRequiredService<ConnectionMetrics>()).ToList();
+        Assert.Equal([1, 1], metrics.Select(frontend => frontend.Live));
+
+        await frontends[0].Services.GetRequiredService<ConnectionDrain>().BeforeStopAsync(Cancellation);
+
+        for (var startedAt = TimeProvider.System.GetTimestamp(); metrics[1].Live < 2; await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Cancellation))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(startedAt) < Deadline, "it doesn't come back");
+        }
+
+        await oldest.Connection.InvokeAsync("LeaveRoom", "nowhere", Cancellation);
+        Assert.Equal(2, await host.SlotsOfAsync("ann"));
     }
 
     private sealed class Client
