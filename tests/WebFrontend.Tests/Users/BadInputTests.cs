@@ -47,6 +47,10 @@ public sealed class BadInputTests(UsersApp fixture) : IClassFixture<UsersApp>
     [InlineData("timeZone", "Mars/Olympus")]
     [InlineData("timeZone", "../../etc/passwd")]
     [InlineData("timeZone", "localtime")]
+    [InlineData("timeZone", "Europe//Berlin")]
+    [InlineData("timeZone", "/Europe/Berlin")]
+    [InlineData("timeZone", "Europe/Berlin/")]
+    [InlineData("timeZone", "./Europe/Berlin")]
     public async Task A_field_that_is_no_good_is_named(string field, string value)
     {
         var body = new JsonObject
