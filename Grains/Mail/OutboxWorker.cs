@@ -72,7 +72,7 @@ internal sealed partial class OutboxWorker(
 #pragma warning restore CA1031
         {
             await PostponeAsync(connection, due, error);
-            await Outbox.RemoveOfNobodyAsync(connection, due.Id); // whose user went while it was being sent
+            await Outbox.RemoveIfOfNobodyAsync(connection, due.Id); // whose user went while it was being sent
             await transaction.CommitAsync(CancellationToken.None);
             return true;
         }
