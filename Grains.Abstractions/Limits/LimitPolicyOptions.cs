@@ -96,6 +96,8 @@ public sealed class LimitPolicyOptions : IValidatableObject
     [Description("Paths that it doesn't limit, with all below them.")]
     public IList<string> ExemptPaths { get; set; } = [];
 
+    private const int ExemptionsMax = 1_000;
+    private const int ExemptionLengthMax = 256;
     private const string KeyPattern = @"^(address|user|route|api-key|header:[A-Za-z0-9-]{1,64})(\+(address|user|route|api-key|header:[A-Za-z0-9-]{1,64}))*$";
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
@@ -108,6 +110,24 @@ public sealed class LimitPolicyOptions : IValidatableObject
         foreach (var path in ExemptPaths.Where(path => !path.StartsWith('/')))
         {
             yield return new($"ExemptPaths holds '{path}'; a path starts with '/'.", [nameof(ExemptPaths)]);
+        }
+
+        foreach (var (name, exempt) in new[]
+        {
+            (nameof(ExemptAddresses), ExemptAddresses), (nameof(ExemptUsers), ExemptUsers),
+            (nameof(ExemptRoles), ExemptRoles), (nameof(ExemptPaths), ExemptPaths),
+        })
+        {
+            if (exempt.Count > ExemptionsMax)
+            {
+                yield return new($"{name} holds {exempt.Count} texts; there may be {ExemptionsMax}.", [name]);
+            }
+
+            // PostgreSQL, which keeps a change, refuses NUL.
+            if (exempt.Any(text => text.Length > ExemptionLengthMax || text.Any(char.IsControl)))
+            {
+                yield return new($"{name} holds a text that is no good; it must have at most {ExemptionLengthMax} characters, none of them a control character.", [name]);
+            }
         }
     }
 

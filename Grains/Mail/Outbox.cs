@@ -38,14 +38,10 @@ internal sealed class Outbox(TimeProvider clock)
     public static Task RemoveOfUserAsync(NpgsqlConnection connection, Guid userId) => connection.ExecuteAsync(
         "DELETE FROM mail_outbox WHERE id IN (SELECT id FROM mail_outbox WHERE user_id = $1 FOR UPDATE SKIP LOCKED)", userId);
 
-    /// <summary>Forgets what is about users who are gone.</summary>
-    /// <param name="connection">The connection.</param>
-    /// <param name="mailId">Only this mail, which the caller holds; null for all that nobody holds.</param>
-    public static Task RemoveOfNobodyAsync(NpgsqlConnection connection, Guid? mailId = null) => connection.ExecuteAsync(
+    /// <summary>Forgets a mail, which the caller holds, if it is about a user who is gone.</summary>
+    public static Task RemoveIfOfNobodyAsync(NpgsqlConnection connection, Guid mailId) => connection.ExecuteAsync(
         """
-        DELETE FROM mail_outbox WHERE id IN (
-          SELECT id FROM mail_outbox m WHERE user_id IS NOT NULL AND ($1::uuid IS NULL OR id = $1)
-            AND NOT EXISTS (SELECT FROM users u WHERE u.id = m.user_id) FOR UPDATE SKIP LOCKED)
+        DELETE FROM mail_outbox m WHERE id = $1 AND user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = m.user_id)
         """,
         mailId);
 

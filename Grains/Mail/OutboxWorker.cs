@@ -1,3 +1,4 @@
+using System.Text;
 using Marketplace.Grains.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -71,7 +72,7 @@ internal sealed partial class OutboxWorker(
 #pragma warning restore CA1031
         {
             await PostponeAsync(connection, due, error);
-            await Outbox.RemoveOfNobodyAsync(connection, due.Id); // whose user went while it was being sent
+            await Outbox.RemoveIfOfNobodyAsync(connection, due.Id); // whose user went while it was being sent
             await transaction.CommitAsync(CancellationToken.None);
             return true;
         }
@@ -103,11 +104,10 @@ internal sealed partial class OutboxWorker(
         var now = clock.GetUtcNow();
         var attempts = due.Attempts + 1;
         var wait = OutboxRetry.After(attempts, settings.Value.MaxAttempts);
-        var reason = $"{error.GetType().Name}: {error.Message.Replace('\0', ' ')}";
         await connection.ExecuteAsync(
             "UPDATE mail_outbox SET attempts = $2, next_attempt_at = $3, parked_at = $4, last_error = $5 WHERE id = $1",
             due.Id, attempts, now + (wait ?? TimeSpan.Zero), wait is null ? now : null,
-            reason[..Math.Min(reason.Length, MaxErrorLength)]);
+            Describe(error));
         if (wait is { } pause)
         {
             LogPostponed(due.Id, attempts, pause, error.GetType().Name);
@@ -116,6 +116,13 @@ internal sealed partial class OutboxWorker(
         {
             LogParked(error, due.Id, attempts);
         }
+    }
+
+    /// <summary>What PostgreSQL takes, whatever the server said: no NUL, and no half of a surrogate pair, which a cut may leave.</summary>
+    private static string Describe(Exception error)
+    {
+        var text = $"{error.GetType().Name}: {error.Message.Replace('\0', ' ')}";
+        return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text[..Math.Min(text.Length, MaxErrorLength)]));
     }
 
     private MimeMessage Compose(DueMail due)

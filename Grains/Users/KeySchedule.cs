@@ -10,6 +10,9 @@ internal readonly record struct KeySchedule(DateTimeOffset SignsFrom, DateTimeOf
     public static readonly TimeSpan PublishAhead = TimeSpan.FromHours(1);
     private static readonly TimeSpan ClockMargin = TimeSpan.FromMinutes(5);
 
+    /// <summary>When the last token signed with it ends: then it still verifies on all clocks.</summary>
+    public DateTimeOffset TokensEndBy => VerifiesUntil - ClockMargin;
+
     public bool Signs(DateTimeOffset now) => SignsFrom <= now && now < SignsUntil;
 
     /// <summary>The key that is to be made now, or null while the keys at hand last.</summary>

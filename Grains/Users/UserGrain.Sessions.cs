@@ -82,8 +82,8 @@ internal sealed partial class UserGrain
         SigningKey key, UserState user, Guid familyId, OpaqueToken refresh, TimeSpan refreshExpiresIn)
     {
         var roles = user.EffectiveRoles(settings.Value.Operators);
-        var access = accessTokens.Issue(key, user.Id, familyId, roles, user.IsVerified);
-        return (new(new(access), accessTokens.Lifetime, refresh.Text, refreshExpiresIn), refresh.Hash);
+        var (access, expiresIn) = accessTokens.Issue(key, user.Id, familyId, roles, user.IsVerified);
+        return (new(new(access), expiresIn, refresh.Text, refreshExpiresIn), refresh.Hash);
     }
 
     [LoggerMessage(LogLevel.Warning, "A refresh token of user {UserId} was used twice; session {SessionId} is ended")]

@@ -1,4 +1,3 @@
-using Marketplace.Grains.Mail;
 using Marketplace.Grains.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,6 +13,9 @@ namespace Marketplace.Grains.Users;
 internal sealed partial class UsersSweeper(
     NpgsqlDataSource dataSource, IOptions<UsersSettings> settings, TimeProvider clock, ILogger<UsersSweeper> logger) : BackgroundService
 {
+    /// <summary>One statement's, so that it ends long before Npgsql gives it up.</summary>
+    private const int RowsMax = 10_000;
+
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
     private static readonly TimeSpan KeepParkedMail = TimeSpan.FromDays(30);
 
@@ -22,36 +24,51 @@ internal sealed partial class UsersSweeper(
         using var timer = new PeriodicTimer(Interval, clock);
         do
         {
-            try
+            foreach (var sweep in Sweeps())
             {
-                await SweepAsync();
-            }
-            catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-            {
-                LogFailed(error.Message);
+                try
+                {
+                    await RunAsync(sweep, stoppingToken);
+                }
+                catch (Exception error) when (error is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+                {
+                    LogFailed(sweep.What, error.Message); // the others may go on
+                }
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private async Task SweepAsync()
-    {
-        await using var connection = await dataSource.OpenConnectionAsync();
+    /// <summary>What is swept: first what would go with something else, in statements that have no bound.</summary>
+    private Sweep[] Sweeps() =>
+    [
+        new("links", TimeSpan.Zero, UsersSweeps.Links),
+        new("registrations", settings.Value.VerificationLifetime, UsersSweeps.Registrations),
+        new("sessions", TimeSpan.Zero, UsersSweeps.RefreshTokens, UsersSweeps.Sessions),
+        new("keys", TimeSpan.Zero, UsersSweeps.SigningKeys),
+        new("parked mail", KeepParkedMail, UsersSweeps.ParkedMail),
+        new("mail to nobody", TimeSpan.Zero, UsersSweeps.MailToNobody),
+    ];
 
-        // By PostgreSQL's time: a silo whose clock is wrong must not delete what still lives, for everybody and for good.
-        await connection.ExecuteAsync(
-            """
-            DELETE FROM users u WHERE verified_at IS NULL AND created_at < now() - $1
-              AND NOT EXISTS (SELECT FROM email_verifications v WHERE v.user_id = u.id AND v.expires_at >= now())
-            """,
-            settings.Value.VerificationLifetime);
-        await connection.ExecuteAsync("DELETE FROM email_verifications WHERE expires_at < now()");
-        await connection.ExecuteAsync("DELETE FROM session_families WHERE expires_at < now()");
-        await connection.ExecuteAsync("DELETE FROM signing_keys WHERE verifies_until < now()");
-        await connection.ExecuteAsync("DELETE FROM mail_outbox WHERE parked_at < now() - $1", KeepParkedMail);
-        await Outbox.RemoveOfNobodyAsync(connection);
+    /// <summary>Repeats a sweep's statements until none of them leaves any rows.</summary>
+    private async Task RunAsync(Sweep sweep, CancellationToken stopping)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(stopping);
+        bool isMore;
+        do
+        {
+            isMore = false;
+            foreach (var statement in sweep.Statements)
+            {
+                await using var command = connection.Command(statement, RowsMax, sweep.Age);
+                isMore |= await command.ExecuteNonQueryAsync(stopping) == RowsMax;
+            }
+        }
+        while (isMore);
     }
 
-    [LoggerMessage(LogLevel.Warning, "The sweep of accounts failed and is tried again in an hour: {Reason}")]
-    private partial void LogFailed(string reason);
+    [LoggerMessage(LogLevel.Warning, "The sweep of accounts failed at {What} and is tried again in an hour: {Reason}")]
+    private partial void LogFailed(string what, string reason);
+
+    private sealed record Sweep(string What, TimeSpan Age, params string[] Statements);
 }

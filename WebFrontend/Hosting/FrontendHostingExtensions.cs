@@ -49,6 +49,7 @@ public static class FrontendHostingExtensions
         app.UseKeptLimitHeaders();
         app.UseRequestTimeouts(); // after the limiter, which has times of its own: a flood that is refused starts no timers
         app.UseBodyTimeout();
+        app.UseBodyEncoding();
         app.UseAccessTokens();
         app.UseAccessRules();
         app.MapHealthEndpoints();

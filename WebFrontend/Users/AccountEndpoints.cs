@@ -1,3 +1,4 @@
+using Marketplace.Trouble;
 using Marketplace.Users;
 using Marketplace.WebFrontend.Hosting;
 using Marketplace.WebFrontend.Limits.Http;
@@ -46,7 +47,16 @@ internal static class AccountEndpoints
             return TypedResults.Empty;
         }
 
-        await Accounts(grains).Register(new(email, password, displayName, timeZone));
+        try
+        {
+            await Accounts(grains).Register(new(email, password, displayName, timeZone));
+        }
+        catch (UnavailableException)
+        {
+            permit.GiveBack(); // it was rolled back; a call whose answer is lost may have sent a mail, and counts
+            throw;
+        }
+
         return TypedResults.Accepted((string?)null, new RegisterAnswer("check-mail"));
     }
 

@@ -14,6 +14,9 @@ internal static class IanaZones
         && (text.Contains('/', StringComparison.Ordinal) || text == "UTC")
         && !text.StartsWith("posix/", StringComparison.Ordinal) && !text.StartsWith("right/", StringComparison.Ordinal)
 
+        // To the lookup an id is a path: Europe//Berlin leads to a file too, and what it has found it keeps for ever.
+        && !text.Split('/').Contains("")
+
         // The lookup ignores case for zones that it has met before; whether an id is good must not depend on that.
         && TimeZoneInfo.TryFindSystemTimeZoneById(text, out var zone) && zone.HasIanaId && zone.Id == text;
 }

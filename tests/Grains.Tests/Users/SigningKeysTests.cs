@@ -6,6 +6,7 @@ using Marketplace.Trouble;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using Microsoft.IdentityModel.JsonWebTokens;
 using Npgsql;
 
 namespace Grains.Tests.Users;
@@ -40,6 +41,34 @@ public sealed class SigningKeysTests
         clock.Advance(TimeSpan.FromHours(1));
         Assert.Equal([second], (await silos[0].GetPublicAsync()).Select(key => key.Id));
         silos.ForEach(silo => silo.Dispose());
+    }
+
+    [Fact]
+    public async Task No_token_outlives_its_key_though_tokens_last_longer_than_when_the_key_was_made()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var clock = new FakeTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        using (var before = new SigningKeys(database, Options.Create(new UsersSettings()), clock, NullLogger<SigningKeys>.Instance))
+        {
+            await before.GetCurrentAsync();
+        }
+
+        var settings = Options.Create(new UsersSettings { AccessTokenLifetime = TimeSpan.FromHours(1) });
+        using var keys = new SigningKeys(database, settings, clock, NullLogger<SigningKeys>.Instance);
+        var issuer = new AccessTokenIssuer(keys, settings, clock);
+
+        async Task<TimeSpan> LifetimeAsync()
+        {
+            var (token, expiresIn) = issuer.Issue(await issuer.KeyAsync(), Guid.NewGuid(), Guid.NewGuid(), [], emailVerified: true);
+            Assert.Equal(clock.GetUtcNow() + expiresIn, new JsonWebToken(token).ValidTo);
+            return expiresIn;
+        }
+
+        Assert.Equal(TimeSpan.FromHours(1), await LifetimeAsync());
+        clock.Advance(TimeSpan.FromDays(30) - TimeSpan.FromMinutes(1));
+        Assert.Equal(TimeSpan.FromMinutes(11), await LifetimeAsync());
+        clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(TimeSpan.FromHours(1), await LifetimeAsync()); // by the next key
     }
 
     [Fact]

@@ -133,8 +133,30 @@ public sealed class LimitOperationsTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("exemptAddresses")]
+    [InlineData("exemptUsers")]
+    [InlineData("exemptRoles")]
+    [InlineData("exemptPaths")]
+    public async Task An_exemption_that_is_no_good_is_named(string field)
+    {
+        var (settings, _) = await GetAsync("login");
+        foreach (var items in new[] { ["/a\0"], ["/a\n"], ["/" + new string('a', 256)], Enumerable.Repeat(field == "exemptAddresses" ? "10.0.0.7" : "/a", 1001) })
+        {
+            settings[field] = new JsonArray([.. items.Select(item => JsonValue.Create(item))]);
+
+            using var answer = await PutAsync("login", settings, "*");
+
+            Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+            var problem = (await answer.Content.ReadFromJsonAsync<JsonObject>())!;
+            Assert.Equal([field], problem["errors"]!.AsObject().Select(error => error.Key));
+        }
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("[]")]
+    [InlineData("{\"\\ud800\": 1}")]
+    [InlineData("{\"exemptUsers\": [\"\\ud800\"]}")]
     [InlineData("{\"limit\": 1")]
     [InlineData("{\"limit\": 1, \"limit\": 2}")]
     public async Task What_is_no_policy_is_refused(string body)

@@ -163,6 +163,23 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
     }
 
     [Fact]
+    public async Task A_registration_that_fails_for_trouble_of_ours_does_not_count()
+    {
+        await using var app = await MarketplaceApp.StartAsync(("Limits:Policies:register-account:Limit", "1"));
+        var registration = new { email = "patient@example.com", password = MarketplaceApp.Password };
+        await ExecuteAsync(app, """
+            CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS
+              $$ BEGIN RAISE 'as an administrator stops a server' USING ERRCODE = 'admin_shutdown'; END $$;
+            CREATE TRIGGER stop BEFORE INSERT ON users EXECUTE FUNCTION stop();
+            """);
+        Assert.Equal("unavailable", await ProblemOf(await app.Client.PostAsJsonAsync("/api/v1/auth/register", registration), 503));
+        await ExecuteAsync(app, "DROP TRIGGER stop ON users");
+
+        await app.RegisterAsync(registration.email);
+        Assert.Equal("rate-limited", await ProblemOf(await app.Client.PostAsJsonAsync("/api/v1/auth/register", registration), 429));
+    }
+
+    [Fact]
     public async Task The_right_password_is_right_for_all_who_log_in_while_it_is_hashed_anew()
     {
         const string Email = "rehashed@example.com";
@@ -178,6 +195,12 @@ public sealed class AccountPathTests(UsersApp fixture) : IClassFixture<UsersApp>
 
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _app.LoginAsync(Email)));
         Assert.Equal(0, await _app.CountAsync("users", $"password_hash = '{weak}'"));
+    }
+
+    private static async Task ExecuteAsync(MarketplaceApp app, string sql)
+    {
+        await using var command = app.Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
     }
 
     private Task<HttpResponseMessage> Post(string path, object body) => _app.Client.PostAsJsonAsync($"/api/v1/auth/{path}", body);

@@ -47,6 +47,10 @@ public sealed class BadInputTests(UsersApp fixture) : IClassFixture<UsersApp>
     [InlineData("timeZone", "Mars/Olympus")]
     [InlineData("timeZone", "../../etc/passwd")]
     [InlineData("timeZone", "localtime")]
+    [InlineData("timeZone", "Europe//Berlin")]
+    [InlineData("timeZone", "/Europe/Berlin")]
+    [InlineData("timeZone", "Europe/Berlin/")]
+    [InlineData("timeZone", "./Europe/Berlin")]
     public async Task A_field_that_is_no_good_is_named(string field, string value)
     {
         var body = new JsonObject
@@ -104,6 +108,36 @@ public sealed class BadInputTests(UsersApp fixture) : IClassFixture<UsersApp>
         using var body = new StringContent("email=a@example.com", Encoding.UTF8, "application/x-www-form-urlencoded");
         using var answer = await _app.Client.PostAsync("/api/v1/auth/login", body);
         Assert.Equal("unsupported-media-type", await UsersApp.ProblemTypeOf(answer, 415));
+    }
+
+    [Theory]
+    [InlineData("bogus")]
+    [InlineData("\"bogus\"")]
+    [InlineData("\"\"")]
+    [InlineData("utf-7")]
+    public async Task A_body_in_an_encoding_that_is_not_known_gets_415(string charset)
+    {
+        using var answer = await LoginWith($"application/json; charset={charset}", Encoding.UTF8);
+        Assert.Equal("unsupported-media-type", await UsersApp.ProblemTypeOf(answer, 415));
+    }
+
+    [Theory]
+    [InlineData("UTF-8", "utf-8")]
+    [InlineData("\"utf-8\"", "utf-8")]
+    [InlineData("\"utf\\-8\"", "utf-8")]
+    [InlineData("utf-16", "utf-16")]
+    [InlineData("\"iso_8859-1:1987\"", "iso-8859-1")]
+    public async Task A_body_in_an_encoding_that_is_known_is_read(string charset, string encoding)
+    {
+        using var answer = await LoginWith($"application/json; charset={charset}", Encoding.GetEncoding(encoding));
+        Assert.Equal("invalid-credentials", await UsersApp.ProblemTypeOf(answer, 401));
+    }
+
+    private async Task<HttpResponseMessage> LoginWith(string contentType, Encoding encoding)
+    {
+        using var body = new ByteArrayContent(encoding.GetBytes("{\"email\":\"nobody@example.com\"," + GoodPassword + "}"));
+        body.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        return await _app.Client.PostAsync("/api/v1/auth/login", body);
     }
 
     private async Task<IReadOnlyList<string>> ErrorsOf(JsonObject body)
