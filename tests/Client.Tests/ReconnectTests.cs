@@ -193,6 +193,21 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Throws<InvalidOperationException>(() => { _ = live.Follow("inbox").SendAsync("?"); });
     }
 
+    [Fact]
+    public async Task What_is_too_long_for_any_server_is_refused_before_it_waits_and_the_rest_gets_through()
+    {
+        var server = await StartAsync();
+        var live = Connect(server);
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+
+        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync(new('x', 4_001), cancellationToken: Cancellation));
+        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync("hello", new('x', 65), Cancellation));
+
+        var longest = await channel.SendAsync(new('\u0001', 4_000), new('\u0001', 64), Cancellation); // six bytes each
+        Assert.Equal((1, 1), (longest.Number, Connected));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

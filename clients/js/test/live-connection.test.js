@@ -136,6 +136,17 @@ test("Sending is bounded, can be given up, and is told what the server won't hav
   await assert.rejects(live.follow("inbox").send("?"), TypeError);
 });
 
+test("What is too long for any server is refused before it waits", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await assert.rejects(channel.send("x".repeat(4_001)), { name: "RangeError", message: /4,000/ });
+  await assert.rejects(channel.send("hello", { id: "x".repeat(65) }), { name: "RangeError", message: /64/ });
+  assert.equal((await channel.send("x".repeat(4_000), { id: "x".repeat(64) })).number, 1);
+  assert.equal(hub.calls.filter(it => it.method === "SendChat").length, 1);
+});
+
 test("A draining server is left for another before it stops, and nothing is missed", within, async t => {
   const { hub, connect } = await setUp(t);
   const other = await FakeHub.start();
