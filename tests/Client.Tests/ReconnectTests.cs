@@ -153,6 +153,23 @@ public sealed class ReconnectTests : LiveConnectionTestBase
     }
 
     [Fact]
+    public async Task A_drain_whose_upgrade_comes_to_another_server_is_repeated_without_a_negotiation()
+    {
+        var server = await StartAsync();
+        var live = Connect(server);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
+        var old = server.Connections.Keys.Single();
+        server.Refuse = context => IsUpgrade(context) && context.Request.Query.ContainsKey("id") ? (404, null) : null;
+
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1 && !server.Connections.ContainsKey(old));
+
+        Assert.Equal(2, server.Negotiations);
+        Assert.DoesNotContain(LiveState.Waiting, States); // it was never without a connection
+    }
+
+    [Fact]
     public async Task A_message_whose_answer_is_lost_is_sent_again_and_said_once_and_in_order()
     {
         var server = await StartAsync();

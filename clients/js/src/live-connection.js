@@ -168,12 +168,9 @@ export class LiveConnection extends EventTarget {
           isTokenRefused = true;
           continue;
         }
-        // Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated.
-        const isElsewhere = error.isNegotiated && !this.#skipNegotiation && !error.status;
-        this.#skipNegotiation = isElsewhere;
         this.#failures++;
         this.#url++;
-        if (!isElsewhere) await this.#wait(error.retryAfter, error);
+        if (!this.#isElsewhere(error)) await this.#wait(error.retryAfter, error);
       }
     }
   }
@@ -181,13 +178,30 @@ export class LiveConnection extends EventTarget {
   /** Opens the link that takes over from one that drains, which may end meanwhile; null if that didn't succeed. */
   async #takeOver(link) {
     this.#url++;
-    const opening = this.#openOnce(false).catch(error => {
-      if (error instanceof OpenError) return null;
-      throw error;
-    });
+    const opening = this.#tryOpen();
     await Promise.race([opening, link.ended]);
     if (link.hasEnded) this.#become({ state: "connecting", error: await link.ended });
     return await opening;
+  }
+
+  async #tryOpen() {
+    for (;;) {
+      try {
+        return await this.#openOnce(false);
+      } catch (error) {
+        if (!(error instanceof OpenError)) throw error;
+        if (!this.#isElsewhere(error)) return null;
+      }
+    }
+  }
+
+  /**
+   * Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated: then it is asked again at once,
+   * without a negotiation. Whether that is so; the next failure in a row is never taken for this one.
+   */
+  #isElsewhere(error) {
+    this.#skipNegotiation = error.isNegotiated && !this.#skipNegotiation && !error.status;
+    return this.#skipNegotiation;
   }
 
   #openOnce(isTokenRefused) {

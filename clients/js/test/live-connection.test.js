@@ -333,6 +333,18 @@ test("An upgrade that comes to another server than the negotiation is repeated w
   assert.equal(hub.negotiations.length, 1);
 });
 
+test("A drain whose upgrade comes to another server is repeated without a negotiation", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  await live.start();
+  const [old] = hub.connections;
+  hub.refuse = request => request.headers.upgrade && /id=/.test(request.url) ? { status: 404 } : undefined;
+  hub.broadcast("Draining", [0]);
+  await until(() => hub.connections.size === 1 && !hub.connections.has(old));
+  assert.equal(hub.negotiations.length, 2);
+  assert.ok(!live.states.some(it => it.state === "waiting"), "it was never without a connection");
+});
+
 test("A room that is refused ends, and the rest goes on", within, async t => {
   const { hub, connect } = await setUp(t);
   hub.disturb = (method, [points]) => method === "Resume" && points[0].channel === "room/secret"
