@@ -14,7 +14,7 @@ public sealed class LiveConnectionOptions
 
     /// <summary>
     /// Gives an access token. The argument is true when the last one was refused: then a fresh one is wanted. If the server
-    /// refuses that too (401 or 403), the connection gives up.
+    /// refuses that too (401 or 403), the connection gives up. One that doesn't heed its cancellation is waited for no longer.
     /// </summary>
     public required Func<bool, CancellationToken, Task<string?>> AccessToken { get; init; }
 

@@ -78,7 +78,9 @@ internal sealed class LiveLink : IAsyncDisposable
         {
             options.ConfigureHttp?.Invoke(http);
             http.SkipNegotiation = skipNegotiation;
-            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, untilOpen);
+
+            // SignalR itself would wait for the token without end.
+            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, untilOpen).WaitAsync(untilOpen);
             http.WebSocketFactory = watch.OpenAsync;
             var inner = http.HttpMessageHandlerFactory;
             http.HttpMessageHandlerFactory = handler => watch.Watch(inner?.Invoke(handler) ?? handler);

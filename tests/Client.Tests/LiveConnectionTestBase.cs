@@ -48,6 +48,7 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         FakeServer server,
         FakeServer? other = null,
         Func<bool, string>? accessToken = null,
+        Func<Task>? beforeToken = null,
         int queueMax = 1_000,
         int pendingSendsMax = 100,
         TimeSpan? callTimeout = null,
@@ -58,7 +59,11 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         var live = new LiveConnection(new()
         {
             Urls = other is null ? [server.Url] : [server.Url, other.Url],
-            AccessToken = (isRefused, _) => Task.FromResult(accessToken?.Invoke(isRefused)),
+            AccessToken = async (isRefused, _) =>
+            {
+                await (beforeToken?.Invoke() ?? Task.CompletedTask);
+                return accessToken?.Invoke(isRefused);
+            },
             RetryFirst = TimeSpan.FromMilliseconds(10),
             RetryMax = TimeSpan.FromMilliseconds(50),
             SettleTime = TimeSpan.FromMilliseconds(100),
