@@ -178,13 +178,13 @@ public sealed partial class LiveConnection
         public CancellationToken Token => _end.Token;
 
         /// <summary>
-        /// Under the connection's lock. What is left already must be left before: the server is in one room, and would leave the one
-        /// that is followed now if it were told later.
+        /// Under the connection's lock. A room that is left already must be left before another is entered: the server is in one room,
+        /// and would leave the one that is followed now if it were told later.
         /// </summary>
         public void Add(LiveChannel channel, Task leaving) => _tasks.Add(Task.Run(
             async () =>
             {
-                await leaving.ConfigureAwait(false);
+                await (channel.Room is null ? Task.CompletedTask : leaving).ConfigureAwait(false);
                 await channel.KeepAsync(link, Token).ConfigureAwait(false);
             },
             CancellationToken.None));

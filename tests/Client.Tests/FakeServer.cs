@@ -171,6 +171,7 @@ internal sealed class FakeHub(FakeServer server) : Hub
     public void LeaveRoom(string room)
     {
         server.Calls.Enqueue(("LeaveRoom", room));
+        Disturb("LeaveRoom", room);
         server.History.Leave($"room/{room}", Context.ConnectionId);
     }
 

@@ -52,6 +52,8 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         int queueMax = 1_000,
         int pendingSendsMax = 100,
         TimeSpan? callTimeout = null,
+        TimeSpan? retryFirst = null,
+        TimeSpan? retryMax = null,
         Func<HubException, bool>? isTransient = null,
         Action<HttpConnectionOptions>? configureHttp = null,
         Action<IHubConnectionBuilder>? configureHub = null)
@@ -64,8 +66,8 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
                 await (beforeToken?.Invoke() ?? Task.CompletedTask);
                 return accessToken?.Invoke(isRefused);
             },
-            RetryFirst = TimeSpan.FromMilliseconds(10),
-            RetryMax = TimeSpan.FromMilliseconds(50),
+            RetryFirst = retryFirst ?? TimeSpan.FromMilliseconds(10),
+            RetryMax = retryMax ?? TimeSpan.FromMilliseconds(50),
             SettleTime = TimeSpan.FromMilliseconds(100),
             DrainJitter = TimeSpan.FromMilliseconds(10),
             QueueMax = queueMax,

@@ -225,6 +225,43 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Equal((1, 1), (longest.Number, Connected));
     }
 
+    [Fact]
+    public async Task A_room_whose_leaving_is_refused_for_the_moment_is_left_later()
+    {
+        var server = await StartAsync();
+        var asked = 0;
+        server.Disturb = (method, _) => method == "LeaveRoom" && ++asked < 3 ? "Too many calls. Try again in 9 ms." : null;
+        var live = Connect(server);
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => channel.Position is not null);
+
+        await channel.LeaveAsync().WaitAsync(Deadline, Cancellation);
+
+        Assert.Equal(3, asked);
+    }
+
+    [Fact]
+    public async Task What_is_followed_waits_for_no_room_whose_leaving_is_refused()
+    {
+        var server = await StartAsync();
+        var refusals = 0;
+        server.Disturb = (method, _) => method == "LeaveRoom" && ++refusals > 0 ? "Please try again." : null;
+        var live = Connect(server, retryMax: TimeSpan.FromHours(1), retryFirst: TimeSpan.FromHours(1));
+        var left = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => left.Position is not null);
+        var leaving = left.LeaveAsync();
+        await UntilAsync(() => refusals == 1);
+
+        var inbox = live.Follow("inbox");
+        await UntilAsync(() => inbox.Position is not null);
+        await live.Follow("room/next").SendAsync("hello", cancellationToken: Cancellation).WaitAsync(Deadline, Cancellation);
+
+        await leaving.WaitAsync(Deadline, Cancellation);
+        Assert.Equal(1, refusals);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -1,6 +1,6 @@
 import { LiveRefusedError } from "./cursor.js";
 import { OpenError } from "./http.js";
-import { Link } from "./link.js";
+import { CallRefusedError, Link } from "./link.js";
 import { LiveChannel } from "./live-channel.js";
 import { backOff, delay } from "./waiting.js";
 
@@ -86,7 +86,19 @@ export class LiveConnection extends EventTarget {
     if (!this.#remove(channel)) return;
     channel._end();
     if (channel.room !== null && this.#work) {
-      await this.#work.link.leaveRoom(channel.room).catch(() => {}); // a new connection follows only what is followed then
+      await this.#leaveRoom(channel.room, this.#work).catch(() => {}); // a new connection follows only what is followed then
+    }
+  }
+
+  /** Tells the server, again while it refuses for the moment; a room that is followed makes it leave the one before. */
+  async #leaveRoom(room, { link, signal }) {
+    for (let failures = 1; !this.#channels.some(it => it.room !== null); failures++) {
+      try {
+        return await link.leaveRoom(room);
+      } catch (error) {
+        if (!(error instanceof CallRefusedError && this.#options.isTransient(error))) throw error;
+      }
+      await delay(backOff(this.#options, failures), signal);
     }
   }
 
@@ -249,8 +261,13 @@ class Work {
     this.link = link;
   }
 
+  /** Ends with it. */
+  get signal() {
+    return this.#end.signal;
+  }
+
   add(channel) {
-    this.#tasks.push(channel._keep(this.link, this.#end.signal));
+    this.#tasks.push(channel._keep(this.link, this.signal));
   }
 
   async end() {

@@ -366,6 +366,40 @@ test("A room that is refused ends, and the rest goes on", within, async t => {
   assert.equal(hub.calls.at(-1).method, "LeaveRoom");
 });
 
+test("A room whose leaving is refused for the moment is left later, unless a room is followed again", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  let lobby = live.follow(room);
+  await live.start();
+  await until(() => lobby.position);
+  const leavings = () => hub.calls.filter(it => it.method === "LeaveRoom").length;
+  hub.disturb = method => method === "LeaveRoom" && leavings() < 3 ? "HubException: Too many calls. Try again in 9 ms." : undefined;
+  await lobby.leave();
+  assert.equal(leavings(), 3);
+
+  lobby = live.follow(room);
+  await until(() => lobby.position);
+  hub.disturb = method => method === "LeaveRoom" ? "HubException: Please try again." : undefined;
+  const leaving = lobby.leave();
+  await until(() => leavings() > 4);
+  await live.follow(room).send("I am back");
+  await leaving;
+  assert.equal(hub.calls.findLastIndex(it => it.method === "LeaveRoom") < hub.calls.findLastIndex(it => it.method === "Resume"), true);
+});
+
+test("Leaving ends with the connection, even if it is refused for the moment", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect({ retryFirst: 60_000, retryMax: 60_000, random: () => 1 });
+  const lobby = live.follow(room);
+  await live.start();
+  await until(() => lobby.position);
+  hub.disturb = method => method === "LeaveRoom" ? "HubException: Please try again." : undefined;
+  const leaving = lobby.leave();
+  await until(() => hub.calls.some(it => it.method === "LeaveRoom"));
+  await live.stop();
+  await leaving;
+});
+
 test("Broadcasts come as they are, and stopping ends everything", within, async t => {
   const { hub, connect } = await setUp(t);
   const live = connect();
