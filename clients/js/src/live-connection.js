@@ -5,6 +5,7 @@ import { LiveChannel } from "./live-channel.js";
 import { backOff, delay } from "./waiting.js";
 
 const defaults = {
+  accessToken: () => "",
   retryFirst: 1_000,
   retryMax: 30_000,
   stableAfter: 10_000,
@@ -47,7 +48,8 @@ export class LiveConnection extends EventTarget {
     super();
     this.#urls = [options.url].flat();
     if (!this.#urls[0]) throw new TypeError("url is missing.");
-    this.#options = { ...defaults, accessToken: () => "", ...options };
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    this.#options = { ...defaults, ...given };
     this.#connected.promise = new Promise((resolve, reject) => Object.assign(this.#connected, { resolve, reject }));
     this.#connected.promise.catch(() => {}); // whoever started it is told
   }

@@ -325,6 +325,26 @@ test("A server that is full is asked again when it says, and not before", within
   assert.ok(live.states.find(it => it.state === "waiting").retryIn >= 1_000);
 });
 
+test("An option that is undefined has its default", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = () => hub.negotiations.length < 2 ? { status: 503, headers: {} } : undefined;
+  const live = connect({ accessToken: undefined, retryFirst: undefined, retryMax: undefined, random: () => 0.5 });
+  await live.start();
+  assert.equal(live.states.find(it => it.state === "waiting").retryIn, 500);
+});
+
+test("A message has a name where the page isn't a secure context, too", within, async t => {
+  const { hub, connect } = await setUp(t);
+  t.mock.method(crypto, "randomUUID", () => { throw new TypeError("crypto.randomUUID is not a function"); });
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await Promise.all([channel.send("hello"), channel.send("hello")]);
+  const names = hub.calls.filter(it => it.method === "SendChat").map(it => it.args[0]);
+  assert.equal(new Set(names).size, 2);
+  for (const name of names) assert.match(name, /^[0-9a-f]{32}$/);
+});
+
 test("An upgrade that comes to another server than the negotiation is repeated without one", within, async t => {
   const { hub, connect } = await setUp(t);
   hub.refuse = request => request.headers.upgrade && /id=/.test(request.url) ? { status: 404 } : undefined;
