@@ -52,7 +52,10 @@ public sealed class LiveConnectionOptions
     /// <summary>Further settings of HTTP and the socket, such as headers.</summary>
     public Action<HttpConnectionOptions>? ConfigureHttp { get; init; }
 
-    /// <summary>Further settings of SignalR, such as another protocol.</summary>
+    /// <summary>
+    /// Further settings of SignalR, such as how long a silent server is borne (<c>WithServerTimeout</c>). Coming back is not left to
+    /// SignalR: <c>WithAutomaticReconnect</c> does nothing.
+    /// </summary>
     public Action<IHubConnectionBuilder>? ConfigureHub { get; init; }
 
     public ILoggerFactory Loggers { get; init; } = NullLoggerFactory.Instance;

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using Marketplace.Client;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
 
@@ -274,6 +275,22 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation).WaitAsync(Deadline, Cancellation));
         await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
         Assert.Equal((LiveState.Closed, 0), (live.Status.State, server.Negotiations));
+    }
+
+    [Fact]
+    public async Task A_connection_that_SignalR_would_bring_back_by_itself_is_replaced_by_one_that_asks_for_what_was_missed()
+    {
+        var server = await StartAsync();
+        var live = Connect(server, configureHub: hub => hub.WithAutomaticReconnect());
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => channel.Position is not null);
+
+        await server.CloseAsync("This client reads too slowly.", allowReconnect: true);
+        server.History.Say(Room, "1");
+
+        Assert.Equal(["1"], await ReadAsync(channel, 1));
+        Assert.Equal(2, Connected);
     }
 
     [Theory]
