@@ -239,14 +239,16 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
 
     private void Close(Exception? error)
     {
+        var closed = new LiveStatus(LiveState.Closed, Error: error);
         List<LiveChannel> left;
         lock (_lock)
         {
             left = [.. _channels];
+            _status = closed; // nothing is followed from here on, since nobody would end it
         }
 
         left.ForEach(channel => channel.End(error));
-        Become(new(LiveState.Closed, Error: error));
+        Become(closed);
         if (error is null)
         {
             _connected.TrySetCanceled();

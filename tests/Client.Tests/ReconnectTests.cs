@@ -293,6 +293,25 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Equal(2, Connected);
     }
 
+    [Fact]
+    public async Task A_channel_that_is_followed_while_the_connection_ends_ends_as_well_or_is_refused()
+    {
+        var server = await StartAsync();
+        var live = Connect(server, configureHub: _ => Throw(true));
+        foreach (var i in Enumerable.Range(0, 2_000))
+        {
+            live.Follow($"{i}"); // to be ended, which takes its time
+        }
+
+        var following = Task.Run(() => FollowUntilClosed(live), Cancellation);
+        await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation));
+
+        foreach (var channel in await following.WaitAsync(Deadline, Cancellation))
+        {
+            await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
+        }
+    }
+
     [Theory]
     [InlineData("This connection was replaced: you have opened more than you may have at the same time.")]
     [InlineData("This connection was closed by an operator.")]
@@ -390,6 +409,22 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Same(certificate, Assert.Single(socket.ClientCertificates));
         Assert.Same(credentials, socket.Credentials);
         Assert.True(socket.UseDefaultCredentials);
+    }
+
+    private static List<LiveChannel> FollowUntilClosed(LiveConnection live)
+    {
+        var followed = new List<LiveChannel>();
+        try
+        {
+            while (true)
+            {
+                followed.Add(live.Follow($"late {followed.Count}"));
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            return followed;
+        }
     }
 
     private static async Task SayAsync(LiveChannel channel)
