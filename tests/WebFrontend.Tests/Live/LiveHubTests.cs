@@ -49,7 +49,7 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         await using var live = await LiveClient.ConnectAsync(_app, await LoginAsync("wrong@example.com"));
         Assert.EndsWith("This room is not open.", await live.ErrorOfAsync("JoinRoom", "secret"));
         Assert.EndsWith("This room is not open.", await live.ErrorOfAsync("JoinRoom", [null]));
-        Assert.EndsWith("Join a room first.", await live.ErrorOfAsync("SendChat", "m-1", "hello"));
+        Assert.EndsWith("Join a room first, and try again.", await live.ErrorOfAsync("SendChat", "m-1", "hello"));
         await live.Connection.InvokeAsync("JoinRoom", "lobby", Cancellation);
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", "", "hello"));
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", new string('m', 65), "hello"));
