@@ -55,9 +55,10 @@ public sealed partial class LiveChannel : IAsyncEnumerable<LiveEvent>
     /// <summary>
     /// Says something in the room. It is repeated over new connections until it is stored, and stored once. Completes with its stamp.
     /// </summary>
-    /// <param name="text">What to say.</param>
-    /// <param name="clientMessageId">Names it; the same name again is the same message. Null for a new name.</param>
+    /// <param name="text">What to say: 4,000 characters at most, of which the server may take fewer.</param>
+    /// <param name="clientMessageId">Names it, in 64 characters at most; the same name again is the same message. Null for a new name.</param>
     /// <param name="cancellationToken">Gives up; the message may have been stored all the same.</param>
+    /// <exception cref="ArgumentException">Too long for any server.</exception>
     /// <exception cref="HubException">The server won't have it.</exception>
     /// <exception cref="InvalidOperationException">Not a room, or too many messages wait.</exception>
     public Task<LiveStamp> SendAsync(string text, string? clientMessageId = null, CancellationToken cancellationToken = default) =>

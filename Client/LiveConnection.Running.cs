@@ -107,12 +107,9 @@ public sealed partial class LiveConnection
                     continue;
                 }
 
-                // Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated.
-                var isElsewhere = error.IsNegotiated && !_skipNegotiation && error.Status is null or HttpStatusCode.NotFound;
-                _skipNegotiation = isElsewhere;
                 _failures++;
                 _url++;
-                if (!isElsewhere)
+                if (!IsElsewhere(error))
                 {
                     await WaitAsync(error.RetryAfter, error).ConfigureAwait(false);
                 }
@@ -123,21 +120,39 @@ public sealed partial class LiveConnection
     /// <summary>Opens the link that takes an old one's place; null if that doesn't succeed.</summary>
     private async Task<LiveLink?> TryOpenAsync(LiveLink old)
     {
-        try
+        var opening = TryOpenAsync();
+        if (await Task.WhenAny(opening, old.Ended).ConfigureAwait(false) != opening)
         {
-            var opening = OpenOnceAsync(isTokenRefused: false);
-            if (await Task.WhenAny(opening, old.Ended).ConfigureAwait(false) != opening)
-            {
-                Become(new(LiveState.Connecting, Error: await old.Ended.ConfigureAwait(false)));
-            }
-
-            return await opening.ConfigureAwait(false);
+            Become(new(LiveState.Connecting, Error: await old.Ended.ConfigureAwait(false)));
         }
-        catch (LiveOpenException)
+
+        return await opening.ConfigureAwait(false);
+    }
+
+    private async Task<LiveLink?> TryOpenAsync()
+    {
+        while (true)
         {
-            return null;
+            try
+            {
+                return await OpenOnceAsync(isTokenRefused: false).ConfigureAwait(false);
+            }
+            catch (LiveOpenException error)
+            {
+                if (!IsElsewhere(error))
+                {
+                    return null;
+                }
+            }
         }
     }
+
+    /// <summary>
+    /// Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated: then it is asked again at
+    /// once, without a negotiation. Whether that is so; the next failure in a row is never taken for this one.
+    /// </summary>
+    private bool IsElsewhere(LiveOpenException error) =>
+        _skipNegotiation = error.IsNegotiated && !_skipNegotiation && error.Status is null or HttpStatusCode.NotFound;
 
     private async Task<LiveLink> OpenOnceAsync(bool isTokenRefused)
     {
@@ -163,13 +178,13 @@ public sealed partial class LiveConnection
         public CancellationToken Token => _end.Token;
 
         /// <summary>
-        /// Under the connection's lock. What is left already must be left before: the server is in one room, and would leave the one
-        /// that is followed now if it were told later.
+        /// Under the connection's lock. A room that is left already must be left before another is entered: the server is in one room,
+        /// and would leave the one that is followed now if it were told later.
         /// </summary>
         public void Add(LiveChannel channel, Task leaving) => _tasks.Add(Task.Run(
             async () =>
             {
-                await leaving.ConfigureAwait(false);
+                await (channel.Room is null ? Task.CompletedTask : leaving).ConfigureAwait(false);
                 await channel.KeepAsync(link, Token).ConfigureAwait(false);
             },
             CancellationToken.None));

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 
 namespace Marketplace.Client;
@@ -15,6 +16,7 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
     private readonly Queue<BroadcastMessage> _broadcasts = [];
     private readonly List<LiveChannel> _channels = [];
     private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _roomFollowed = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly LiveConnectionOptions _options;
     private readonly ReconnectPolicy _policy;
@@ -70,6 +72,10 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
 
             _channels.Add(followed);
             _work?.Add(followed, _leaving);
+            if (followed.Room is not null)
+            {
+                _roomFollowed.Set();
+            }
         }
 
         return followed;
@@ -161,6 +167,11 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
                 return Task.CompletedTask;
             }
 
+            if (channel.Room is not null)
+            {
+                _roomFollowed.Reset();
+            }
+
             var (work, before) = (_work, _leaving);
             return _leaving = Task.Run(() => LeaveAsync(channel, work, before), CancellationToken.None);
         }
@@ -175,12 +186,42 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
         {
             try
             {
-                await work.Link.LeaveRoomAsync(room, work.Token).ConfigureAwait(false);
+                await LeaveRoomAsync(room, work).ConfigureAwait(false);
             }
             catch (Exception error) when (error is not OutOfMemoryException)
             {
                 LogNotLeft(error, channel.Name); // a new connection follows only what is followed then
             }
+        }
+    }
+
+    /// <summary>Tells the server, again while it refuses for the moment; a room that is followed makes it leave the one before.</summary>
+    private async Task LeaveRoomAsync(string room, Work work)
+    {
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                await work.Link.LeaveRoomAsync(room, work.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (HubException error) when (_options.IsTransient(error) && !IsInRoom())
+            {
+                await _roomFollowed.WaitAsync(_policy.DelayAfter(failures), _options.Clock, work.Token).ConfigureAwait(false);
+            }
+
+            if (IsInRoom())
+            {
+                return;
+            }
+        }
+    }
+
+    private bool IsInRoom()
+    {
+        lock (_lock)
+        {
+            return _channels.Exists(channel => channel.Room is not null);
         }
     }
 
@@ -198,14 +239,16 @@ public sealed partial class LiveConnection : IAsyncDisposable, ILiveSink
 
     private void Close(Exception? error)
     {
+        var closed = new LiveStatus(LiveState.Closed, Error: error);
         List<LiveChannel> left;
         lock (_lock)
         {
             left = [.. _channels];
+            _status = closed; // nothing is followed from here on, since nobody would end it
         }
 
         left.ForEach(channel => channel.End(error));
-        Become(new(LiveState.Closed, Error: error));
+        Become(closed);
         if (error is null)
         {
             _connected.TrySetCanceled();

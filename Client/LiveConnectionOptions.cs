@@ -14,7 +14,7 @@ public sealed class LiveConnectionOptions
 
     /// <summary>
     /// Gives an access token. The argument is true when the last one was refused: then a fresh one is wanted. If the server
-    /// refuses that too (401 or 403), the connection gives up.
+    /// refuses that too (401 or 403), the connection gives up. One that doesn't heed its cancellation is waited for no longer.
     /// </summary>
     public required Func<bool, CancellationToken, Task<string?>> AccessToken { get; init; }
 
@@ -52,7 +52,10 @@ public sealed class LiveConnectionOptions
     /// <summary>Further settings of HTTP and the socket, such as headers.</summary>
     public Action<HttpConnectionOptions>? ConfigureHttp { get; init; }
 
-    /// <summary>Further settings of SignalR, such as another protocol.</summary>
+    /// <summary>
+    /// Further settings of SignalR, such as how long a silent server is borne (<c>WithServerTimeout</c>). Coming back is not left to
+    /// SignalR: <c>WithAutomaticReconnect</c> does nothing.
+    /// </summary>
     public Action<IHubConnectionBuilder>? ConfigureHub { get; init; }
 
     public ILoggerFactory Loggers { get; init; } = NullLoggerFactory.Instance;

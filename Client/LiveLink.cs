@@ -44,6 +44,11 @@ internal sealed class LiveLink : IAsyncDisposable
         connection.On<LiveStamp>("Reload", stamp => sink.OnEvent(this, new LiveReload(stamp)));
         connection.On<BroadcastMessage>("Broadcast", sink.OnBroadcast);
         connection.On<long>("Draining", afterMs => _draining.TrySetResult(TimeSpan.FromMilliseconds(Math.Clamp(afterMs, 0, 600_000))));
+        connection.Reconnecting += error =>
+        {
+            Break(error); // an application has it reconnect by itself: the server would know nothing of what is followed
+            return Task.CompletedTask;
+        };
         connection.Closed += error =>
         {
             Refusal = ToRefusal(error);
@@ -78,7 +83,9 @@ internal sealed class LiveLink : IAsyncDisposable
         {
             options.ConfigureHttp?.Invoke(http);
             http.SkipNegotiation = skipNegotiation;
-            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, untilOpen);
+
+            // SignalR itself would wait for the token without end.
+            http.AccessTokenProvider = () => options.AccessToken(isTokenRefused, untilOpen).WaitAsync(untilOpen);
             http.WebSocketFactory = watch.OpenAsync;
             var inner = http.HttpMessageHandlerFactory;
             http.HttpMessageHandlerFactory = handler => watch.Watch(inner?.Invoke(handler) ?? handler);
@@ -123,7 +130,7 @@ internal sealed class LiveLink : IAsyncDisposable
         InvokeAsync<object?>("LeaveRoom", [room], cancellationToken);
 
     /// <summary>Takes the connection for broken: it ends, and another takes its place.</summary>
-    public void Break(Exception error) => _ended.TrySetResult(error);
+    public void Break(Exception? error) => _ended.TrySetResult(error);
 
     /// <summary>Closes it. What takes more than a second of that, such as a stateful reconnect under way, is not waited for.</summary>
     public async ValueTask DisposeAsync()

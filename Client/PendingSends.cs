@@ -8,6 +8,13 @@ namespace Marketplace.Client;
 /// </summary>
 internal sealed class PendingSends(LiveConnectionOptions options, ReconnectPolicy policy)
 {
+    /// <summary>
+    /// The longest that is sent. A server closes a connection that brings it more than 32 KB at once, which would look like one that
+    /// broke, and the message be repeated for ever; each character is six bytes at most on the wire.
+    /// </summary>
+    private const int TextLengthMax = 4_000;
+    private const int IdLengthMax = 64;
+
     private readonly Lock _lock = new();
     private readonly LinkedList<Pending> _sends = new();
     private readonly Signal _added = new();
@@ -16,6 +23,8 @@ internal sealed class PendingSends(LiveConnectionOptions options, ReconnectPolic
     /// <summary>Queues a message; completes with its stamp when it is stored.</summary>
     public async Task<LiveStamp> AddAsync(string id, string text, CancellationToken cancellationToken)
     {
+        ThrowIfTooLong(text, TextLengthMax, nameof(text));
+        ThrowIfTooLong(id, IdLengthMax, "clientMessageId");
         var pending = new Pending(id, text);
         lock (_lock)
         {
@@ -86,6 +95,14 @@ internal sealed class PendingSends(LiveConnectionOptions options, ReconnectPolic
         }
 
         left.ForEach(pending => pending.Stored.TrySetException(error));
+    }
+
+    private static void ThrowIfTooLong(string value, int lengthMax, string name)
+    {
+        if (value.Length > lengthMax)
+        {
+            throw new ArgumentException($"It has {value.Length} characters, and may have {lengthMax}.", name);
+        }
     }
 
     private Pending? First()

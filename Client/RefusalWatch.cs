@@ -30,7 +30,7 @@ internal sealed class RefusalWatch(Func<CancellationToken, Task<string?>> access
         Configure(socket.Options, context.Options);
         try
         {
-            if (await accessToken(either.Token).ConfigureAwait(false) is { Length: > 0 } token)
+            if (await accessToken(either.Token).WaitAsync(either.Token).ConfigureAwait(false) is { Length: > 0 } token)
             {
                 socket.Options.SetRequestHeader("Authorization", $"Bearer {token}");
             }

@@ -57,7 +57,7 @@ internal sealed class LiveHub(
 
         if (Room is not { } room)
         {
-            throw new HubException("Join a room first.");
+            throw new HubException("Join a room first, and try again."); // it may be in none for a moment, when one can't be followed
         }
 
         var user = Context.UserIdentifier!;

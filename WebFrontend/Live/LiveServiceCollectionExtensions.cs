@@ -9,6 +9,12 @@ namespace Marketplace.WebFrontend.Live;
 
 internal static class LiveServiceCollectionExtensions
 {
+    /// <summary>
+    /// What a client that asks for stateful reconnects may be sent before it acknowledges, which it does once a second; past it, it
+    /// looks like a slow reader and is soon cut. What is sent to many is kept once, so this costs far less than it says.
+    /// </summary>
+    private const int UnacknowledgedBytesMax = 1_048_576;
+
     public static IServiceCollection AddLive(this IServiceCollection services)
     {
         services.AddSettings<LiveSettings>(LiveSettings.Section);
@@ -17,6 +23,7 @@ internal static class LiveServiceCollectionExtensions
         services.AddSingleton<HubCallLimiter>();
         services.AddSignalR(hub =>
         {
+            hub.StatefulReconnectBufferSize = UnacknowledgedBytesMax;
             hub.AddFilter<LeaseFilter>();
             hub.AddFilter<HubCallLimiter>();
             hub.AddFilter<TroubleFilter>();

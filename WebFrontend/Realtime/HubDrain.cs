@@ -9,7 +9,8 @@ namespace Marketplace.WebFrontend.Realtime;
 /// </summary>
 internal sealed class HubDrain<THub>(HubLifetimeManager<THub> manager, TimeProvider clock) where THub : Hub
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+    /// <summary>Our clients wait for up to a second more than they are told, and connect elsewhere before they let go.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CloseWithin = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 

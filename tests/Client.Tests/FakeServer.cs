@@ -94,12 +94,12 @@ internal sealed class FakeServer : IAsyncDisposable
         return [.. connections.Select(connection => connection.ConnectionId)];
     }
 
-    /// <summary>Closes all connections with a reason, as a server does that doesn't want them back.</summary>
-    public async Task CloseAsync(string reason)
+    /// <summary>Closes all connections with a reason; unless it allows them to reconnect, as a server does that doesn't want them back.</summary>
+    public async Task CloseAsync(string reason, bool allowReconnect = false)
     {
         foreach (var connection in _app.Services.GetRequiredService<FakeConnections>().All.Values)
         {
-            await connection.WriteAsync(new CloseMessage(reason, allowReconnect: false));
+            await connection.WriteAsync(new CloseMessage(reason, allowReconnect));
             connection.Abort();
         }
     }
@@ -171,6 +171,7 @@ internal sealed class FakeHub(FakeServer server) : Hub
     public void LeaveRoom(string room)
     {
         server.Calls.Enqueue(("LeaveRoom", room));
+        Disturb("LeaveRoom", room);
         server.History.Leave($"room/{room}", Context.ConnectionId);
     }
 

@@ -48,9 +48,12 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         FakeServer server,
         FakeServer? other = null,
         Func<bool, string>? accessToken = null,
+        Func<Task>? beforeToken = null,
         int queueMax = 1_000,
         int pendingSendsMax = 100,
         TimeSpan? callTimeout = null,
+        TimeSpan? retryFirst = null,
+        TimeSpan? retryMax = null,
         Func<HubException, bool>? isTransient = null,
         Action<HttpConnectionOptions>? configureHttp = null,
         Action<IHubConnectionBuilder>? configureHub = null)
@@ -58,9 +61,13 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         var live = new LiveConnection(new()
         {
             Urls = other is null ? [server.Url] : [server.Url, other.Url],
-            AccessToken = (isRefused, _) => Task.FromResult(accessToken?.Invoke(isRefused)),
-            RetryFirst = TimeSpan.FromMilliseconds(10),
-            RetryMax = TimeSpan.FromMilliseconds(50),
+            AccessToken = async (isRefused, _) =>
+            {
+                await (beforeToken?.Invoke() ?? Task.CompletedTask);
+                return accessToken?.Invoke(isRefused);
+            },
+            RetryFirst = retryFirst ?? TimeSpan.FromMilliseconds(10),
+            RetryMax = retryMax ?? TimeSpan.FromMilliseconds(50),
             SettleTime = TimeSpan.FromMilliseconds(100),
             DrainJitter = TimeSpan.FromMilliseconds(10),
             QueueMax = queueMax,

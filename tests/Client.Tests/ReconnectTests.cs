@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using Marketplace.Client;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
 
@@ -153,6 +154,23 @@ public sealed class ReconnectTests : LiveConnectionTestBase
     }
 
     [Fact]
+    public async Task A_drain_whose_upgrade_comes_to_another_server_is_repeated_without_a_negotiation()
+    {
+        var server = await StartAsync();
+        var live = Connect(server);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1);
+        var old = server.Connections.Keys.Single();
+        server.Refuse = context => IsUpgrade(context) && context.Request.Query.ContainsKey("id") ? (404, null) : null;
+
+        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
+        await UntilAsync(() => server.Connections.Count == 1 && !server.Connections.ContainsKey(old));
+
+        Assert.Equal(2, server.Negotiations);
+        Assert.DoesNotContain(LiveState.Waiting, States); // it was never without a connection
+    }
+
+    [Fact]
     public async Task A_message_whose_answer_is_lost_is_sent_again_and_said_once_and_in_order()
     {
         var server = await StartAsync();
@@ -193,6 +211,58 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Throws<InvalidOperationException>(() => { _ = live.Follow("inbox").SendAsync("?"); });
     }
 
+    [Fact]
+    public async Task What_is_too_long_for_any_server_is_refused_before_it_waits_and_the_rest_gets_through()
+    {
+        var server = await StartAsync();
+        var live = Connect(server);
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+
+        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync(new('x', 4_001), cancellationToken: Cancellation));
+        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync("hello", new('x', 65), Cancellation));
+
+        var longest = await channel.SendAsync(new('\u0001', 4_000), new('\u0001', 64), Cancellation); // six bytes each
+        Assert.Equal((1, 1), (longest.Number, Connected));
+    }
+
+    [Fact]
+    public async Task A_room_whose_leaving_is_refused_for_the_moment_is_left_later()
+    {
+        var server = await StartAsync();
+        var asked = 0;
+        server.Disturb = (method, _) => method == "LeaveRoom" && ++asked < 3 ? "Too many calls. Try again in 9 ms." : null;
+        var live = Connect(server);
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => channel.Position is not null);
+
+        await channel.LeaveAsync().WaitAsync(Deadline, Cancellation);
+
+        Assert.Equal(3, asked);
+    }
+
+    [Fact]
+    public async Task What_is_followed_waits_for_no_room_whose_leaving_is_refused()
+    {
+        var server = await StartAsync();
+        var refusals = 0;
+        server.Disturb = (method, _) => method == "LeaveRoom" && ++refusals > 0 ? "Please try again." : null;
+        var live = Connect(server, retryMax: TimeSpan.FromHours(1), retryFirst: TimeSpan.FromHours(1));
+        var left = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => left.Position is not null);
+        var leaving = left.LeaveAsync();
+        await UntilAsync(() => refusals == 1);
+
+        var inbox = live.Follow("inbox");
+        await UntilAsync(() => inbox.Position is not null);
+        await live.Follow("room/next").SendAsync("hello", cancellationToken: Cancellation).WaitAsync(Deadline, Cancellation);
+
+        await leaving.WaitAsync(Deadline, Cancellation);
+        Assert.Equal(1, refusals);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -205,6 +275,41 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation).WaitAsync(Deadline, Cancellation));
         await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
         Assert.Equal((LiveState.Closed, 0), (live.Status.State, server.Negotiations));
+    }
+
+    [Fact]
+    public async Task A_connection_that_SignalR_would_bring_back_by_itself_is_replaced_by_one_that_asks_for_what_was_missed()
+    {
+        var server = await StartAsync();
+        var live = Connect(server, configureHub: hub => hub.WithAutomaticReconnect());
+        var channel = live.Follow(Room);
+        await live.StartAsync(Cancellation);
+        await UntilAsync(() => channel.Position is not null);
+
+        await server.CloseAsync("This client reads too slowly.", allowReconnect: true);
+        server.History.Say(Room, "1");
+
+        Assert.Equal(["1"], await ReadAsync(channel, 1));
+        Assert.Equal(2, Connected);
+    }
+
+    [Fact]
+    public async Task A_channel_that_is_followed_while_the_connection_ends_ends_as_well_or_is_refused()
+    {
+        var server = await StartAsync();
+        var live = Connect(server, configureHub: _ => Throw(true));
+        foreach (var i in Enumerable.Range(0, 2_000))
+        {
+            live.Follow($"{i}"); // to be ended, which takes its time
+        }
+
+        var following = Task.Run(() => FollowUntilClosed(live), Cancellation);
+        await Assert.ThrowsAsync<NotSupportedException>(() => live.StartAsync(Cancellation));
+
+        foreach (var channel in await following.WaitAsync(Deadline, Cancellation))
+        {
+            await Assert.ThrowsAsync<NotSupportedException>(() => ReadAsync(channel, 1));
+        }
     }
 
     [Theory]
@@ -304,6 +409,22 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         Assert.Same(certificate, Assert.Single(socket.ClientCertificates));
         Assert.Same(credentials, socket.Credentials);
         Assert.True(socket.UseDefaultCredentials);
+    }
+
+    private static List<LiveChannel> FollowUntilClosed(LiveConnection live)
+    {
+        var followed = new List<LiveChannel>();
+        try
+        {
+            while (true)
+            {
+                followed.Add(live.Follow($"late {followed.Count}"));
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            return followed;
+        }
     }
 
     private static async Task SayAsync(LiveChannel channel)

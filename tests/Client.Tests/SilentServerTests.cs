@@ -11,6 +11,8 @@ public sealed class SilentServerTests : LiveConnectionTestBase
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private static Task Never => new TaskCompletionSource().Task;
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -23,6 +25,38 @@ public sealed class SilentServerTests : LiveConnectionTestBase
         await Connect(silent, other, callTimeout: Patience).StartAsync(Cancellation).WaitAsync(Deadline, Cancellation);
 
         await UntilAsync(() => other.Connections.Count == 1);
+    }
+
+    /// <summary>The first is for the negotiation, the second for the upgrade.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task An_access_token_that_never_comes_is_asked_for_anew(int never)
+    {
+        var server = await StartAsync();
+        var asked = 0;
+
+        await Connect(server, callTimeout: Patience, beforeToken: () => ++asked == never ? Never : Task.CompletedTask)
+            .StartAsync(Cancellation).WaitAsync(Deadline, Cancellation);
+
+        await UntilAsync(() => server.Connections.Count == 1);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Stopping_waits_for_no_access_token(int never)
+    {
+        var server = await StartAsync();
+        var asked = 0;
+        var live = Connect(
+            server, callTimeout: TimeSpan.FromMinutes(10), beforeToken: () => ++asked == never ? Never : Task.CompletedTask);
+        var starting = live.StartAsync(Cancellation);
+        await UntilAsync(() => asked == never);
+
+        await live.DisposeAsync().AsTask().WaitAsync(Deadline, Cancellation);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
     }
 
     [Fact]

@@ -91,7 +91,8 @@ export interface LiveChannel extends AsyncIterable<LiveEvent> {
   readonly position: Stamp | null;
   /**
    * Says something in the room; the stamp comes when it is stored. It is repeated over new connections under the same id, by which
-   * the server stores it once. Giving up by the signal doesn't mean that it wasn't stored.
+   * the server stores it once. Giving up by the signal doesn't mean that it wasn't stored. Rejects with RangeError what is too long
+   * for any server (a text of more than 4,000 characters, an id of more than 64), or when too many messages wait.
    */
   send(text: string, options?: { id?: string; signal?: AbortSignal }): Promise<Stamp>;
   /** Follows it no longer. What waits to be sent fails. */

@@ -36,7 +36,7 @@ export class LiveChannel {
   }
 
   /** Says something in the room. It is repeated over new connections until it is stored, and stored once. */
-  async send(text, { id = crypto.randomUUID(), signal } = {}) {
+  async send(text, { id = newId(), signal } = {}) {
     if (this.room === null) throw new TypeError(`${this.name} is no room.`);
     return await this.#sends.add(id, text, signal);
   }
@@ -161,4 +161,9 @@ export class LiveChannel {
       if (!signal.aborted) link.break(error); // otherwise what is left goes over the next link
     }
   }
+}
+
+/** Not randomUUID, which pages have only in a secure context. */
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,10 +1,11 @@
 import { LiveRefusedError } from "./cursor.js";
 import { OpenError } from "./http.js";
-import { Link } from "./link.js";
+import { CallRefusedError, Link } from "./link.js";
 import { LiveChannel } from "./live-channel.js";
 import { backOff, delay } from "./waiting.js";
 
 const defaults = {
+  accessToken: () => "",
   retryFirst: 1_000,
   retryMax: 30_000,
   stableAfter: 10_000,
@@ -47,7 +48,8 @@ export class LiveConnection extends EventTarget {
     super();
     this.#urls = [options.url].flat();
     if (!this.#urls[0]) throw new TypeError("url is missing.");
-    this.#options = { ...defaults, accessToken: () => "", ...options };
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    this.#options = { ...defaults, ...given };
     this.#connected.promise = new Promise((resolve, reject) => Object.assign(this.#connected, { resolve, reject }));
     this.#connected.promise.catch(() => {}); // whoever started it is told
   }
@@ -86,7 +88,19 @@ export class LiveConnection extends EventTarget {
     if (!this.#remove(channel)) return;
     channel._end();
     if (channel.room !== null && this.#work) {
-      await this.#work.link.leaveRoom(channel.room).catch(() => {}); // a new connection follows only what is followed then
+      await this.#leaveRoom(channel.room, this.#work).catch(() => {}); // a new connection follows only what is followed then
+    }
+  }
+
+  /** Tells the server, again while it refuses for the moment; a room that is followed makes it leave the one before. */
+  async #leaveRoom(room, { link, signal }) {
+    for (let failures = 1; !this.#channels.some(it => it.room !== null); failures++) {
+      try {
+        return await link.leaveRoom(room);
+      } catch (error) {
+        if (!(error instanceof CallRefusedError && this.#options.isTransient(error))) throw error;
+      }
+      await delay(backOff(this.#options, failures), signal);
     }
   }
 
@@ -168,12 +182,9 @@ export class LiveConnection extends EventTarget {
           isTokenRefused = true;
           continue;
         }
-        // Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated.
-        const isElsewhere = error.isNegotiated && !this.#skipNegotiation && !error.status;
-        this.#skipNegotiation = isElsewhere;
         this.#failures++;
         this.#url++;
-        if (!isElsewhere) await this.#wait(error.retryAfter, error);
+        if (!this.#isElsewhere(error)) await this.#wait(error.retryAfter, error);
       }
     }
   }
@@ -181,13 +192,30 @@ export class LiveConnection extends EventTarget {
   /** Opens the link that takes over from one that drains, which may end meanwhile; null if that didn't succeed. */
   async #takeOver(link) {
     this.#url++;
-    const opening = this.#openOnce(false).catch(error => {
-      if (error instanceof OpenError) return null;
-      throw error;
-    });
+    const opening = this.#tryOpen();
     await Promise.race([opening, link.ended]);
     if (link.hasEnded) this.#become({ state: "connecting", error: await link.ended });
     return await opening;
+  }
+
+  async #tryOpen() {
+    for (;;) {
+      try {
+        return await this.#openOnce(false);
+      } catch (error) {
+        if (!(error instanceof OpenError)) throw error;
+        if (!this.#isElsewhere(error)) return null;
+      }
+    }
+  }
+
+  /**
+   * Behind a balancer that isn't sticky, the server that is reached may not be the one that negotiated: then it is asked again at once,
+   * without a negotiation. Whether that is so; the next failure in a row is never taken for this one.
+   */
+  #isElsewhere(error) {
+    this.#skipNegotiation = error.isNegotiated && !this.#skipNegotiation && !error.status;
+    return this.#skipNegotiation;
   }
 
   #openOnce(isTokenRefused) {
@@ -235,8 +263,13 @@ class Work {
     this.link = link;
   }
 
+  /** Ends with it. */
+  get signal() {
+    return this.#end.signal;
+  }
+
   add(channel) {
-    this.#tasks.push(channel._keep(this.link, this.#end.signal));
+    this.#tasks.push(channel._keep(this.link, this.signal));
   }
 
   async end() {

@@ -2,6 +2,13 @@ import { CallRefusedError } from "./link.js";
 import { Signal, abortable, backOff, delay } from "./waiting.js";
 
 /**
+ * The longest that is sent. A server closes a connection that brings it more than 32 KB at once, which would look like one that broke,
+ * and the message be repeated for ever; each character is six bytes at most on the wire.
+ */
+const textLengthMax = 4_000;
+const idLengthMax = 64;
+
+/**
  * What was said in a room and isn't acknowledged yet. It goes out in order, one at a time, so that a connection that breaks can't let
  * a later message overtake; it is repeated under the same name, by which the server knows it, until it is acknowledged.
  */
@@ -17,6 +24,8 @@ export class PendingSends {
 
   /** Queues a message; the stamp comes when it is stored. */
   async add(id, text, signal) {
+    throwIfTooLong("text", text, textLengthMax);
+    throwIfTooLong("id", id, idLengthMax);
     if (this.#end) throw this.#end;
     signal?.throwIfAborted();
     if (this.#sends.length >= this.#options.pendingSendsMax) {
@@ -70,4 +79,8 @@ export class PendingSends {
     const index = this.#sends.indexOf(pending);
     if (index >= 0) this.#sends.splice(index, 1);
   }
+}
+
+function throwIfTooLong(name, value, lengthMax) {
+  if (String(value).length > lengthMax) throw new RangeError(`${name} may have ${lengthMax.toLocaleString("en")} characters.`);
 }

@@ -136,6 +136,17 @@ test("Sending is bounded, can be given up, and is told what the server won't hav
   await assert.rejects(live.follow("inbox").send("?"), TypeError);
 });
 
+test("What is too long for any server is refused before it waits", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await assert.rejects(channel.send("x".repeat(4_001)), { name: "RangeError", message: /4,000/ });
+  await assert.rejects(channel.send("hello", { id: "x".repeat(65) }), { name: "RangeError", message: /64/ });
+  assert.equal((await channel.send("x".repeat(4_000), { id: "x".repeat(64) })).number, 1);
+  assert.equal(hub.calls.filter(it => it.method === "SendChat").length, 1);
+});
+
 test("A draining server is left for another before it stops, and nothing is missed", within, async t => {
   const { hub, connect } = await setUp(t);
   const other = await FakeHub.start();
@@ -314,12 +325,44 @@ test("A server that is full is asked again when it says, and not before", within
   assert.ok(live.states.find(it => it.state === "waiting").retryIn >= 1_000);
 });
 
+test("An option that is undefined has its default", within, async t => {
+  const { hub, connect } = await setUp(t);
+  hub.refuse = () => hub.negotiations.length < 2 ? { status: 503, headers: {} } : undefined;
+  const live = connect({ accessToken: undefined, retryFirst: undefined, retryMax: undefined, random: () => 0.5 });
+  await live.start();
+  assert.equal(live.states.find(it => it.state === "waiting").retryIn, 500);
+});
+
+test("A message has a name where the page isn't a secure context, too", within, async t => {
+  const { hub, connect } = await setUp(t);
+  t.mock.method(crypto, "randomUUID", () => { throw new TypeError("crypto.randomUUID is not a function"); });
+  const live = connect();
+  const channel = live.follow(room);
+  await live.start();
+  await Promise.all([channel.send("hello"), channel.send("hello")]);
+  const names = hub.calls.filter(it => it.method === "SendChat").map(it => it.args[0]);
+  assert.equal(new Set(names).size, 2);
+  for (const name of names) assert.match(name, /^[0-9a-f]{32}$/);
+});
+
 test("An upgrade that comes to another server than the negotiation is repeated without one", within, async t => {
   const { hub, connect } = await setUp(t);
   hub.refuse = request => request.headers.upgrade && /id=/.test(request.url) ? { status: 404 } : undefined;
   const live = connect();
   await live.start();
   assert.equal(hub.negotiations.length, 1);
+});
+
+test("A drain whose upgrade comes to another server is repeated without a negotiation", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  await live.start();
+  const [old] = hub.connections;
+  hub.refuse = request => request.headers.upgrade && /id=/.test(request.url) ? { status: 404 } : undefined;
+  hub.broadcast("Draining", [0]);
+  await until(() => hub.connections.size === 1 && !hub.connections.has(old));
+  assert.equal(hub.negotiations.length, 2);
+  assert.ok(!live.states.some(it => it.state === "waiting"), "it was never without a connection");
 });
 
 test("A room that is refused ends, and the rest goes on", within, async t => {
@@ -341,6 +384,40 @@ test("A room that is refused ends, and the rest goes on", within, async t => {
   await lobby.leave();
   assert.deepEqual(await waiting, []);
   assert.equal(hub.calls.at(-1).method, "LeaveRoom");
+});
+
+test("A room whose leaving is refused for the moment is left later, unless a room is followed again", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect();
+  let lobby = live.follow(room);
+  await live.start();
+  await until(() => lobby.position);
+  const leavings = () => hub.calls.filter(it => it.method === "LeaveRoom").length;
+  hub.disturb = method => method === "LeaveRoom" && leavings() < 3 ? "HubException: Too many calls. Try again in 9 ms." : undefined;
+  await lobby.leave();
+  assert.equal(leavings(), 3);
+
+  lobby = live.follow(room);
+  await until(() => lobby.position);
+  hub.disturb = method => method === "LeaveRoom" ? "HubException: Please try again." : undefined;
+  const leaving = lobby.leave();
+  await until(() => leavings() > 4);
+  await live.follow(room).send("I am back");
+  await leaving;
+  assert.equal(hub.calls.findLastIndex(it => it.method === "LeaveRoom") < hub.calls.findLastIndex(it => it.method === "Resume"), true);
+});
+
+test("Leaving ends with the connection, even if it is refused for the moment", within, async t => {
+  const { hub, connect } = await setUp(t);
+  const live = connect({ retryFirst: 60_000, retryMax: 60_000, random: () => 1 });
+  const lobby = live.follow(room);
+  await live.start();
+  await until(() => lobby.position);
+  hub.disturb = method => method === "LeaveRoom" ? "HubException: Please try again." : undefined;
+  const leaving = lobby.leave();
+  await until(() => hub.calls.some(it => it.method === "LeaveRoom"));
+  await live.stop();
+  await leaving;
 });
 
 test("Broadcasts come as they are, and stopping ends everything", within, async t => {

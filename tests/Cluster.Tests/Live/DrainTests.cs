@@ -66,7 +66,7 @@ public sealed class DrainTests(ClusterFixture fixture, ITestOutputHelper output)
         foreach (var (notice, closed) in notices.Skip(Followers).Zip(closedAt))
         {
             var stayed = Clock.GetElapsedTime(stoppedAt, closed);
-            Assert.InRange(stayed.TotalMilliseconds, notice.AfterMs + 500, Window.TotalMilliseconds + 10_000);
+            Assert.InRange(stayed.TotalMilliseconds, notice.AfterMs + 2_500, Window.TotalMilliseconds + 10_000);
         }
 
         Assert.StartsWith("HTTP/1.1 401", answer, StringComparison.Ordinal);

@@ -30,7 +30,7 @@ public sealed class LiveHubRoomTests
         await Assert.ThrowsAsync<TimeoutException>(() => _hub.Resume([new("room/lobby", "1", 0)]));
 
         var error = await Assert.ThrowsAsync<HubException>(() => _hub.SendChat("m-2", "still here?"));
-        Assert.Equal("Join a room first.", error.Message);
+        Assert.Equal("Join a room first, and try again.", error.Message); // which is what our clients do
         Assert.Empty(_history.Present);
     }
 

@@ -18,6 +18,8 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
     private const string WrongId = "clientMessageId must have 1 to 64 characters, none of which is a control character.";
     private const string WrongText = "text must have 1 to 2000 characters.";
     private const string NotBound = "Failed to invoke 'SendChat' due to an error on the server.";
+    private const int Burst = 2_000;
+    private const int Batch = 250;
     private readonly MarketplaceApp _app = fixture.App;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -49,7 +51,7 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         await using var live = await LiveClient.ConnectAsync(_app, await LoginAsync("wrong@example.com"));
         Assert.EndsWith("This room is not open.", await live.ErrorOfAsync("JoinRoom", "secret"));
         Assert.EndsWith("This room is not open.", await live.ErrorOfAsync("JoinRoom", [null]));
-        Assert.EndsWith("Join a room first.", await live.ErrorOfAsync("SendChat", "m-1", "hello"));
+        Assert.EndsWith("Join a room first, and try again.", await live.ErrorOfAsync("SendChat", "m-1", "hello"));
         await live.Connection.InvokeAsync("JoinRoom", "lobby", Cancellation);
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", "", "hello"));
         Assert.EndsWith(WrongId, await live.ErrorOfAsync("SendChat", new string('m', 65), "hello"));
@@ -84,6 +86,40 @@ public sealed class LiveHubTests(UsersApp fixture) : IClassFixture<UsersApp>
         using var client = app.ClientOf(user);
         using var negotiated = await client.PostAsync("/hubs/live/negotiate?negotiateVersion=1", content: null, Cancellation);
         Assert.Equal(HttpStatusCode.Unauthorized, negotiated.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_burst_cuts_no_reader_that_keeps_up_though_it_acknowledges_but_once_a_second()
+    {
+        var user = await LoginAsync("burst@example.com");
+        var id = await _app.IdOfAsync(user);
+        await using var live = await LiveClient.ConnectAsync(_app, user, isStateful: true);
+        var closed = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        live.Connection.Closed += error =>
+        {
+            closed.TrySetResult(error);
+            return Task.CompletedTask;
+        };
+        var hub = _app.Services.GetRequiredService<IHubContext<LiveHub, ILiveClient>>();
+        var text = new string('x', 200); // about 300 bytes on the wire
+
+        for (var sent = Batch; sent <= Burst; sent += Batch)
+        {
+            await Task.WhenAll(Enumerable.Range(0, Batch).Select(_ => hub.Clients.User(id).Broadcast(new(text, DateTimeOffset.UnixEpoch))));
+
+            // On a busy machine the client may be behind; what it acknowledges meanwhile is far too little to matter.
+            for (var looks = 0; looks < 20 && live.Count("Broadcast") < sent; looks++)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Cancellation);
+            }
+        }
+
+        for (var heard = 0; heard < Burst; heard++)
+        {
+            var next = live.NextAsync("Broadcast");
+            Assert.True(await Task.WhenAny(next, closed.Task) == next, $"closed after {heard} messages");
+            await next;
+        }
     }
 
     [Fact]
@@ -151,12 +187,12 @@ internal sealed class LiveClient : IAsyncDisposable
 
     public HubConnection Connection { get; }
 
-    public static async Task<LiveClient> ConnectAsync(MarketplaceApp app, TestUser user, bool followsInbox = true)
+    public static async Task<LiveClient> ConnectAsync(MarketplaceApp app, TestUser user, bool followsInbox = true, bool isStateful = false)
     {
-        var client = new LiveClient(new HubConnectionBuilder()
+        var builder = new HubConnectionBuilder()
             .WithUrl(new Uri(app.Client.BaseAddress!, "/hubs/live"), HttpTransportType.WebSockets, options =>
-                options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken))
-            .Build());
+                options.AccessTokenProvider = () => Task.FromResult<string?>(user.AccessToken));
+        var client = new LiveClient((isStateful ? builder.WithStatefulReconnect() : builder).Build());
         await client.Connection.StartAsync();
         if (followsInbox)
         {
