@@ -43,6 +43,11 @@ public sealed partial class NginxTests
         }
     }
 
+    /// <summary>Debian brings a site that answers for every name that nobody else claims.</summary>
+    [Fact]
+    public void The_site_answers_for_names_that_no_other_site_claims() =>
+        Assert.Contains("    listen 80 default_server; # generated: listen\n", Site, StringComparison.Ordinal);
+
     [GeneratedRegex(@"log_format marketplace (?<fields>[^;]*);")]
     private static partial Regex LogFormat();
 
