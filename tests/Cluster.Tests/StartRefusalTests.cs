@@ -42,6 +42,27 @@ public sealed class StartRefusalTests : IDisposable
         Assert.StartsWith($"There is no section '{name}'", said, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("::")]
+    public async Task A_silo_advertises_an_address_that_others_can_reach(string address)
+    {
+        var said = await RefusedAsync($"--Silo:AdvertisedIP={address}", $"--Database:ConnectionString={await SharedPostgres.CreateDatabaseAsync()}");
+
+        Assert.Contains($"AdvertisedIP is '{address}'", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_frontend_s_address_that_is_not_this_host_s_is_told_by_its_setting()
+    {
+        var said = await EndedAsync("Marketplace.WebFrontend.dll", MarketplaceProcess.ExitCodeOfBadSettings, [
+            "--Frontend:Address=192.0.2.1", // for documentation only: nobody's
+            $"--Database:ConnectionString={await SharedPostgres.CreateDatabaseAsync()}",
+        ]);
+
+        Assert.Contains("Frontend:Address is '192.0.2.1'", said, StringComparison.Ordinal);
+    }
+
     /// <summary>Whoever starts processes again should do so here, and not after a wrong setting.</summary>
     [Fact]
     public async Task A_PostgreSQL_that_does_not_answer_is_no_fault_of_the_settings()
