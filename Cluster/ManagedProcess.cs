@@ -139,7 +139,7 @@ public sealed class ManagedProcess : IAsyncDisposable
         var startedAt = _clock.GetTimestamp();
         while (!await IsReadyAsync(cancellationToken))
         {
-            if (ExitCode == MarketplaceProcess.ExitCodeOfBadSettings)
+            if (ExitCode is MarketplaceProcess.ExitCodeOfBadSettings or MarketplaceProcess.ExitCodeOfPassingTrouble)
             {
                 throw new StartupException($"{Name} did not start: {LastLogLine()}");
             }

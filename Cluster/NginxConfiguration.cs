@@ -52,6 +52,7 @@ internal static partial class NginxConfiguration
         using var reader = new StreamReader(stream, Encoding.UTF8);
         var site = Servers().Replace(reader.ReadToEnd(), example => string.Concat(frontendPorts.Select(frontend => string.Create(
             CultureInfo.InvariantCulture, $"    server 127.0.0.1:{frontend}{example.Groups["parameters"]};\n"))));
+        site = Log().Replace(site, ""); // what is around it says that there is none
         return Listen().Replace(site, string.Create(CultureInfo.InvariantCulture, $"    listen 127.0.0.1:{port};\n"));
     }
 
@@ -62,4 +63,7 @@ internal static partial class NginxConfiguration
 
     [GeneratedRegex(@"^ *listen .*# generated: listen\n", RegexOptions.Multiline)]
     private static partial Regex Listen();
+
+    [GeneratedRegex(@"^ *access_log .*# generated: log\n", RegexOptions.Multiline)]
+    private static partial Regex Log();
 }

@@ -63,11 +63,6 @@ internal sealed class ProcessPlans
         Dictionary<string, string> environment)
     {
         environment["Database__ConnectionString"] = _connectionString;
-
-        // Into files, where nobody else says when.
-        environment["Logging__Console__FormatterName"] = "simple";
-        environment["Logging__Console__FormatterOptions__SingleLine"] = "true";
-        environment["Logging__Console__FormatterOptions__TimestampFormat"] = "yyyy-MM-dd'T'HH:mm:ss.fffzzz ";
         foreach (var (key, value) in _options.Settings.Concat(ofKind))
         {
             environment[key] = value;

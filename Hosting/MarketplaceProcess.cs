@@ -14,12 +14,16 @@ public static class MarketplaceProcess
     /// <summary>The exit code of a process that ended because of its settings or surroundings (sysexits' EX_CONFIG).</summary>
     public const int ExitCodeOfBadSettings = 78;
 
-    /// <summary>The exit code of a process that had to break off its stop (sysexits' EX_TEMPFAIL).</summary>
-    public const int ExitCodeOfLateStop = 75;
+    /// <summary>
+    /// The exit code of a process that waited for PostgreSQL in vain, or had to break off its stop (sysexits' EX_TEMPFAIL): another
+    /// start may find everything well.
+    /// </summary>
+    public const int ExitCodeOfPassingTrouble = 75;
 
     /// <summary>
     /// Composes, builds and runs an application until it is told to stop. Returns 0 after an orderly stop and
-    /// <see cref="ExitCodeOfBadSettings"/> when it could not start for a reason that the operator can mend.
+    /// <see cref="ExitCodeOfBadSettings"/> when it could not start for a reason that the operator can mend, or
+    /// <see cref="ExitCodeOfPassingTrouble"/> for one that may pass.
     /// </summary>
     /// <param name="args">The command line; <c>--help</c> prints <paramref name="usage"/> and all settings.</param>
     /// <param name="usage">The first lines of the help: what the process is and how it is started.</param>
@@ -87,12 +91,15 @@ public static class MarketplaceProcess
                 await Console.Error.WriteLineAsync(line);
             }
 
-            return ExitCodeOfBadSettings;
+            return MayPass(error) ? ExitCodeOfPassingTrouble : ExitCodeOfBadSettings;
         }
     }
 
     private static bool IsCancellation(Exception error) => error is OperationCanceledException
         || (error is AggregateException all && all.InnerExceptions.All(IsCancellation));
+
+    private static bool MayPass(Exception error) => error is StartupException { MayPass: true }
+        || (error is AggregateException many && many.InnerExceptions.Any(MayPass));
 
     private static IEnumerable<string>? Explain(Exception error) => error switch
     {
@@ -109,5 +116,9 @@ public static class MarketplaceProcess
     };
 }
 
-/// <summary>The process can't start for a reason that its operator can mend; the message is all that is shown.</summary>
-public sealed class StartupException(string message) : Exception(message);
+/// <summary>The process can't start; the message is all that is shown.</summary>
+public sealed class StartupException(string message) : Exception(message)
+{
+    /// <summary>Whether another start may succeed though nobody mends anything. Else an operator has to.</summary>
+    public bool MayPass { get; init; }
+}

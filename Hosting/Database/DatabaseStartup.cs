@@ -37,7 +37,10 @@ internal sealed partial class DatabaseStartup(
                 {
                     throw new StartupException(
                         $"PostgreSQL at {server.Host}:{server.Port} did not answer within Database:StartTimeout "
-                        + $"({options.Value.StartTimeout}): {error.Message}");
+                        + $"({options.Value.StartTimeout}): {error.Message}")
+                    {
+                        MayPass = true,
+                    };
                 }
 
                 LogWaiting(server.Host, server.Port, error.Message, (int)(options.Value.StartTimeout - waited).TotalSeconds);

@@ -25,7 +25,7 @@ internal static partial class SettingsBinder
         {
             if (WrongType().Match(error.Message) is { Success: true } wrong)
             {
-                return $"{wrong.Groups["path"].Value} is '{wrong.Groups["value"].Value}'; it must be {Kind(wrong.Groups["type"].Value)}.";
+                return $"{wrong.Groups["path"].Value} is '{wrong.Groups["value"].Value}'; it must be {Kind(wrong.Groups["path"].Value, wrong.Groups["type"].Value)}.";
             }
 
             if (Unknown().Match(error.Message) is { Success: true } unknown)
@@ -37,13 +37,19 @@ internal static partial class SettingsBinder
         return null;
     }
 
-    private static string Kind(string type) => type switch
+    private static string Kind(string path, string type) => type switch
     {
         "System.Int32" or "System.Int64" => "a whole number",
         "System.Boolean" => "true or false",
         "System.TimeSpan" => "a time written hh:mm:ss, or d.hh:mm:ss",
-        _ => $"a {type}",
+        "System.Double" => "a number",
+        _ when type.StartsWith("System.Collections.Generic.IList`1", StringComparison.Ordinal) => $"a list, written {path}:0=… and so on",
+        _ => EnumNamed(type) is { } choice ? $"one of {string.Join(", ", Enum.GetNames(choice))}" : $"a {type}",
     };
+
+    /// <summary>The framework's message has an enum's name only, and not whose it is.</summary>
+    private static Type? EnumNamed(string type) => AppDomain.CurrentDomain.GetAssemblies()
+        .Select(assembly => assembly.GetType(type)).FirstOrDefault(found => found is { IsEnum: true });
 
     [GeneratedRegex(@"^Failed to convert configuration value '(?<value>.*)' at '(?<path>.*)' to type '(?<type>.*)'\.$", RegexOptions.Singleline)]
     private static partial Regex WrongType();

@@ -14,7 +14,8 @@ public static class SettingsHelp
     {
         output.WriteLine(usage);
         output.WriteLine();
-        output.WriteLine("Settings, as --Section:Name=value, as environment variables (Section__Name) or in appsettings.json:");
+        output.WriteLine("Settings, as --Section:Name=value, as environment variables (Section__Name) or in appsettings.json;");
+        output.WriteLine("<n> counts from 0, as in --Section:Name:0=value, and a <name> is of your choice:");
         foreach (var section in sections.OrderBy(s => s.Name, StringComparer.Ordinal))
         {
             output.WriteLine();
@@ -40,8 +41,8 @@ public static class SettingsHelp
             var name = $"{path}:{property.Name}";
             if (KeyAndElement(property.PropertyType) is var (key, element))
             {
-                (name, value) = ($"{name}:{key}", null);
-                if (!element.IsPrimitive)
+                (name, value) = ($"{name}:{key}", element == typeof(string) ? value : null);
+                if (!element.IsPrimitive && element != typeof(string))
                 {
                     WriteType(output, name, element, Activator.CreateInstance(element));
                     continue;
@@ -59,11 +60,11 @@ public static class SettingsHelp
         }
     }
 
-    /// <summary>What stands for the key, and the element, of a dictionary or of a list of things that have settings of their own.</summary>
+    /// <summary>What stands for the key, and the element, of a dictionary or of a list.</summary>
     private static (string Key, Type Element)? KeyAndElement(Type type) =>
         !type.IsGenericType ? null
         : typeof(IDictionary).IsAssignableFrom(type) ? ("<name>", type.GetGenericArguments()[1])
-        : type.GetGenericTypeDefinition() == typeof(IList<>) && type.GetGenericArguments()[0] != typeof(string) ? ("<n>", type.GetGenericArguments()[0])
+        : type.GetGenericTypeDefinition() == typeof(IList<>) ? ("<n>", type.GetGenericArguments()[0])
         : null;
 
     private static string DescribeDefault(object? value) => value switch

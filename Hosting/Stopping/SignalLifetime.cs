@@ -83,7 +83,7 @@ internal sealed partial class SignalLifetime(
     {
         await Task.Delay(within, _clock);
         await Console.Error.WriteLineAsync($"The process did not stop within {within.TotalSeconds} s; it ends now.");
-        Environment.Exit(MarketplaceProcess.ExitCodeOfLateStop);
+        Environment.Exit(MarketplaceProcess.ExitCodeOfPassingTrouble);
     }
 
     [LoggerMessage(LogLevel.Warning, "Told to stop a second time: nothing is waited for any more")]

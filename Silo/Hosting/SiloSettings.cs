@@ -33,9 +33,9 @@ public sealed class SiloSettings : IValidatableObject
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (!IPAddress.TryParse(AdvertisedIP, out _))
+        if (!IPAddress.TryParse(AdvertisedIP, out var address) || address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
         {
-            yield return new($"AdvertisedIP is '{AdvertisedIP}'; it must be an IP address of this host.");
+            yield return new($"AdvertisedIP is '{AdvertisedIP}'; it must be the IP address of this host at which others reach it.");
         }
 
         if (new[] { SiloPort, GatewayPort, HttpPort }.Distinct().Count() < 3)

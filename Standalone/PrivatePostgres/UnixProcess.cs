@@ -50,8 +50,24 @@ public static class UnixProcess
     }
 
     /// <summary>The processes whose working directory is <paramref name="directory"/>; nothing where there is no <c>/proc</c>.</summary>
-    internal static IEnumerable<int> WorkingIn(string directory) =>
-        All().Where(id => WorkingDirectory(id) == directory && IsAlive(id));
+    internal static IEnumerable<int> WorkingIn(string directory)
+    {
+        var real = RealPath(Path.GetFullPath(directory));
+        return All().Where(id => WorkingDirectory(id) == real && IsAlive(id));
+    }
+
+    /// <summary>Without symbolic links, as the kernel names a working directory.</summary>
+    private static string RealPath(string path)
+    {
+        if (Path.GetDirectoryName(path) is not { } parent)
+        {
+            return path; // the root
+        }
+
+        var real = RealPath(parent);
+        var here = Path.Combine(real, Path.GetFileName(path));
+        return new DirectoryInfo(here).LinkTarget is { } target ? RealPath(Path.GetFullPath(target, real)) : here;
+    }
 
     private static IEnumerable<int> All() => OperatingSystem.IsLinux()
         ? Directory.EnumerateDirectories("/proc")

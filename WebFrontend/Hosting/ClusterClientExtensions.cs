@@ -34,7 +34,7 @@ public static class ClusterClientExtensions
         });
 
         // Orleans' client blocks its start until it has found a silo. Kestrel starts beside it, so that a frontend that was
-        // started first answers health checks, and everything else with 503, instead of refusing connections.
+        // started first answers health checks, and lets everything else wait a while, instead of refusing connections.
         builder.Services.Configure<HostOptions>(options => options.ServicesStartConcurrently = true);
         return builder;
     }

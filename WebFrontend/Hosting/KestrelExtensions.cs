@@ -10,6 +10,7 @@ internal static class KestrelExtensions
     public static WebApplicationBuilder AddFrontendKestrel(this WebApplicationBuilder builder)
     {
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        builder.Services.AddHostedService<FrontendAddressCheck>();
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<FrontendSettings>>((kestrel, settings) =>
         {
             kestrel.Listen(settings.Value.ListenAddress, settings.Value.Port);

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Marketplace.WebFrontend.Limits.Calls;
 using Marketplace.WebFrontend.Limits.Http;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Marketplace.WebFrontend.Hosting;
 
@@ -17,6 +18,8 @@ internal static class ProblemResponses
             context.ProblemDetails.Extensions["traceId"] = Activity.Current?.Id ?? context.HttpContext.TraceIdentifier;
         });
         services.AddExceptionHandler<ExceptionToProblem>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<TroubleLog>();
 
         // Binding errors reach the handler as exceptions that name the field, in production too.
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
@@ -35,7 +38,7 @@ internal static class ProblemResponses
 }
 
 /// <summary>Maps what may go wrong without being a defect to its status; anything else is a bare 500 and logged.</summary>
-internal sealed class ExceptionToProblem : IExceptionHandler
+internal sealed class ExceptionToProblem(TroubleLog log) : IExceptionHandler
 {
     private static readonly TimeSpan TryAgainIn = TimeSpan.FromSeconds(2);
 
@@ -58,6 +61,7 @@ internal sealed class ExceptionToProblem : IExceptionHandler
                 await RefusalWriter.WriteAsync(httpContext, refused.Lease);
                 return true;
             case var _ when IsClusterTrouble(exception):
+                log.Write(exception, httpContext.Request.Path);
                 await ProblemWriter.WriteUnavailableAsync(
                     httpContext,
                     HttpMethods.IsGet(httpContext.Request.Method) || HttpMethods.IsHead(httpContext.Request.Method)

@@ -20,11 +20,13 @@ public sealed class EnsureTests : IDisposable
     {
         const string Unit = "/etc/systemd/system/nginx.service";
         const string Policy = "/usr/sbin/policy-rc.d";
-        await EnsureAsync("nginx");
+        var said = await EnsureAsync("nginx");
 
         var done = await File.ReadAllLinesAsync(AsRoot);
         var installed = Array.FindIndex(done, line => line.StartsWith("apt-get install", StringComparison.Ordinal));
-        Assert.True(File.Exists(Unit) || Array.IndexOf(done, $"ln -s /dev/null {Unit}") is var masked && masked >= 0 && masked < installed);
+        var masked = Array.IndexOf(done, $"ln -s /dev/null {Unit}");
+        Assert.True(File.Exists(Unit) || (masked >= 0 && masked < installed));
+        Assert.Equal(masked >= 0, said.Contains("sudo systemctl unmask nginx", StringComparison.Ordinal));
         Assert.True(File.Exists(Policy) || Array.IndexOf(done, $"tee {Policy}") is var denied && denied >= 0 && denied < installed);
     }
 

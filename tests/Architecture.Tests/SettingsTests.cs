@@ -34,7 +34,9 @@ public sealed class SettingsTests
         Assert.All(Sections, section => Assert.Contains($"  {section.Name}:", text, StringComparison.Ordinal));
         Assert.Contains("Limits:Policies:<name>:Limit  (default 200; ", text, StringComparison.Ordinal);
         Assert.Contains("Limits:Paths:<n>:Policy  (", text, StringComparison.Ordinal);
-        Assert.Contains("Limits:Paths:<n>:Methods  (", text, StringComparison.Ordinal);
+        Assert.Contains("Limits:Paths:<n>:Methods:<n>  (", text, StringComparison.Ordinal);
+        Assert.Contains("Users:Operators:<n>  (", text, StringComparison.Ordinal);
+        Assert.Contains("<n> counts from 0", text, StringComparison.Ordinal);
         Assert.Contains("Connections:PerUserByRole:<name>  (no default)", text, StringComparison.Ordinal);
         Assert.Contains("Database:MaxPoolSize  (default 50; from 1 to 1000)", text, StringComparison.Ordinal);
     }

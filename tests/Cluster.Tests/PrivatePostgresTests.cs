@@ -51,11 +51,35 @@ public sealed class PrivatePostgresTests : IAsyncLifetime
             await ExecuteAsync(server.ConnectionString, "CREATE TABLE t AS SELECT 42 AS v");
         }
 
-        var orphan = await StartOrphanAsync();
+        var orphan = await StartOrphanAsync(_directory);
         await using var next = await StartAsync();
 
         Assert.False(UnixProcess.IsAlive(orphan));
         Assert.Equal(42, await ExecuteAsync(next.ConnectionString, "SELECT v FROM t"));
+    }
+
+    /// <summary>The kernel knows where a process works by the directory's real name.</summary>
+    [Fact]
+    public async Task The_next_start_stops_the_server_that_was_left_running_behind_a_symbolic_link()
+    {
+        Directory.CreateDirectory(_directory);
+        var link = $"{_directory}-link";
+        Directory.CreateSymbolicLink(link, _directory);
+        try
+        {
+            await using (await StartAsync(link))
+            {
+            }
+
+            var orphan = await StartOrphanAsync(link);
+            await using var next = await StartAsync(link);
+
+            Assert.False(UnixProcess.IsAlive(orphan));
+        }
+        finally
+        {
+            Directory.Delete(link);
+        }
     }
 
     [Fact]
@@ -138,13 +162,15 @@ public sealed class PrivatePostgresTests : IAsyncLifetime
         }
     }
 
-    private Task<PostgresServer> StartAsync() => PostgresServer.StartAsync(
-        _directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, TestContext.Current.CancellationToken);
+    private Task<PostgresServer> StartAsync() => StartAsync(_directory);
+
+    private static Task<PostgresServer> StartAsync(string directory) => PostgresServer.StartAsync(
+        directory, NullLogger.Instance, TimeProvider.System, PostgresTuning.ThrowAway, TestContext.Current.CancellationToken);
 
     /// <summary>The state after a kill -9 of the owner: the server runs, and nobody holds the lock.</summary>
-    private async Task<int> StartOrphanAsync()
+    private static async Task<int> StartOrphanAsync(string directory)
     {
-        using var files = await PostgresDirectory.OpenAsync(_directory, TestContext.Current.CancellationToken);
+        using var files = await PostgresDirectory.OpenAsync(directory, TestContext.Current.CancellationToken);
         var binaries = await PostgresBinaries.FindAsync(files.MadeBy, TestContext.Current.CancellationToken);
         var postmaster = new PostmasterControl(
             files, binaries, PostgresTuning.ThrowAway, TimeProvider.System, NullLogger.Instance);

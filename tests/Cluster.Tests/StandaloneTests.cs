@@ -86,7 +86,7 @@ public sealed class StandaloneTests : IAsyncLifetime
         await EndsAsync();
         server.ForEach(process => UnixProcess.Signal(process, UnixProcess.SigCont));
 
-        Assert.Equal(MarketplaceProcess.ExitCodeOfLateStop, _standalone.ExitCode);
+        Assert.Equal(MarketplaceProcess.ExitCodeOfPassingTrouble, _standalone.ExitCode);
         await NothingIsLeftAsync();
     }
 

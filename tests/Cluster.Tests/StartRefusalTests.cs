@@ -8,7 +8,7 @@ using Marketplace.Testing;
 
 namespace Cluster.Tests;
 
-/// <summary>What an operator can mend ends a process with exit code 78 and a line that says what it is.</summary>
+/// <summary>A process that can't start ends with one line that says why, and with exit code 78 if an operator has to mend it.</summary>
 public sealed class StartRefusalTests : IDisposable
 {
     private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(60);
@@ -42,23 +42,59 @@ public sealed class StartRefusalTests : IDisposable
         Assert.StartsWith($"There is no section '{name}'", said, StringComparison.Ordinal);
     }
 
-    /// <summary>Runs a silo and returns the one line that it said last.</summary>
-    private async Task<string> RefusedAsync(params string[] arguments)
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("::")]
+    public async Task A_silo_advertises_an_address_that_others_can_reach(string address)
     {
-        await using var silo = new ManagedProcess(
+        var said = await RefusedAsync($"--Silo:AdvertisedIP={address}", $"--Database:ConnectionString={await SharedPostgres.CreateDatabaseAsync()}");
+
+        Assert.Contains($"AdvertisedIP is '{address}'", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_frontend_s_address_that_is_not_this_host_s_is_told_by_its_setting()
+    {
+        var said = await EndedAsync("Marketplace.WebFrontend.dll", MarketplaceProcess.ExitCodeOfBadSettings, [
+            "--Frontend:Address=192.0.2.1", // for documentation only: nobody's
+            $"--Database:ConnectionString={await SharedPostgres.CreateDatabaseAsync()}",
+        ]);
+
+        Assert.Contains("Frontend:Address is '192.0.2.1'", said, StringComparison.Ordinal);
+    }
+
+    /// <summary>Whoever starts processes again should do so here, and not after a wrong setting.</summary>
+    [Fact]
+    public async Task A_PostgreSQL_that_does_not_answer_is_no_fault_of_the_settings()
+    {
+        var said = await EndedAsync("Marketplace.Silo.dll", MarketplaceProcess.ExitCodeOfPassingTrouble, [
+            string.Create(CultureInfo.InvariantCulture, $"--Database:ConnectionString=Host=127.0.0.1;Port={LoopbackPorts.Pick()};Username=a;Database=a"),
+            "--Database:StartTimeout=00:00:00",
+        ]);
+
+        Assert.Contains("did not answer within Database:StartTimeout", said, StringComparison.Ordinal);
+    }
+
+    /// <summary>Runs a silo and returns the one line that it said last.</summary>
+    private Task<string> RefusedAsync(params string[] arguments) =>
+        EndedAsync("Marketplace.Silo.dll", MarketplaceProcess.ExitCodeOfBadSettings, arguments);
+
+    private async Task<string> EndedAsync(string program, int exitCode, string[] arguments)
+    {
+        await using var process = new ManagedProcess(
             new ProcessPlan(
-                "silo",
-                [ProcessPlans.DotnetHost(), Path.Combine(AppContext.BaseDirectory, "Marketplace.Silo.dll"), .. arguments],
+                program,
+                [ProcessPlans.DotnetHost(), Path.Combine(AppContext.BaseDirectory, program), .. arguments],
                 new Dictionary<string, string>(),
                 new Uri("http://127.0.0.1:1/"),
                 "/",
-                Path.Combine(_directory, "silo.log")),
+                Path.Combine(_directory, "process.log")),
             TimeProvider.System);
-        await silo.StartAsync();
-        await silo.WaitForExitAsync().WaitAsync(EndWithin, TimeProvider.System);
+        await process.StartAsync();
+        await process.WaitForExitAsync().WaitAsync(EndWithin, TimeProvider.System);
 
-        Assert.True(silo.ExitCode == MarketplaceProcess.ExitCodeOfBadSettings, $"exit code {silo.ExitCode}: {await File.ReadAllTextAsync(silo.LogFile)}");
-        Assert.DoesNotContain("   at ", await File.ReadAllTextAsync(silo.LogFile), StringComparison.Ordinal);
-        return silo.LastLogLine();
+        Assert.True(process.ExitCode == exitCode, $"exit code {process.ExitCode}: {await File.ReadAllTextAsync(process.LogFile)}");
+        Assert.DoesNotContain("   at ", await File.ReadAllTextAsync(process.LogFile), StringComparison.Ordinal);
+        return process.LastLogLine();
     }
 }

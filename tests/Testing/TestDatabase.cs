@@ -16,7 +16,7 @@ public static class TestDatabase
             AutoPrepareMinUsages = 2,
         };
         var dataSource = NpgsqlDataSource.Create(settings);
-        await new SchemaMigrator(dataSource, NullLogger<SchemaMigrator>.Instance).MigrateAsync();
+        await new SchemaMigrator(dataSource, TimeProvider.System, NullLogger<SchemaMigrator>.Instance).MigrateAsync();
         return dataSource;
     }
 }

@@ -14,6 +14,8 @@ public sealed class SettingsTests
     [InlineData("IPv6PrefixLength", "many", "Limits:IPv6PrefixLength is 'many'; it must be a whole number.")]
     [InlineData("LimitHealth", "perhaps", "Limits:LimitHealth is 'perhaps'; it must be true or false.")]
     [InlineData("Policies:general:Window", "soon", "Limits:Policies:general:Window is 'soon'; it must be a time written hh:mm:ss, or d.hh:mm:ss.")]
+    [InlineData("Policies:general:Trouble", "panic", "Limits:Policies:general:Trouble is 'panic'; it must be one of Deny, Allow, LocalShare.")]
+    [InlineData("Paths", "/search", "Limits:Paths is '/search'; it must be a list, written Limits:Paths:0=… and so on.")]
     [InlineData("Policis", "1", "Limits has no setting 'Policis'; --help lists those that it has.")]
     [InlineData("Policies:general:Lim", "1", "Limits has no setting 'Lim'; --help lists those that it has.")]
     public void A_name_or_a_type_that_is_wrong_is_told_in_one_line(string name, string value, string line) =>

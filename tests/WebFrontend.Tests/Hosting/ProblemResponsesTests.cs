@@ -1,8 +1,15 @@
+using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
 using Marketplace.WebFrontend.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 
 namespace WebFrontend.Tests.Hosting;
 
@@ -43,10 +50,70 @@ public sealed class ProblemResponsesTests
         Assert.Contains("may or may not have been done", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
-    private static async Task<WebApplication> StartAsync(Type failure)
+    [Theory]
+    [MemberData(nameof(Failures))]
+    public async Task The_trace_id_that_a_client_is_told_finds_the_cause_in_the_log(Type failure, HttpStatusCode expected)
+    {
+        using var log = new ScopedLog();
+        await using var app = await StartAsync(failure, log);
+        using var client = new HttpClient { BaseAddress = new(app.Urls.Single()) };
+
+        using var answer = await client.GetAsync("/");
+
+        Assert.Equal(expected, answer.StatusCode);
+        var traceId = (string)(await answer.Content.ReadFromJsonAsync<JsonObject>())!["traceId"]!;
+        Assert.Contains(log.Entries, entry => entry.Text.Contains(failure.Name, StringComparison.Ordinal)
+            && entry.Scopes.Contains(traceId.Split('-')[1], StringComparison.Ordinal)); // 00-trace-span-flags
+    }
+
+    [Fact]
+    public async Task Trouble_that_every_request_meets_is_logged_once_a_second()
+    {
+        using var log = new ScopedLog();
+        var clock = new FakeTimeProvider();
+        await using var app = await StartAsync(typeof(TimeoutException), log, clock);
+        using var client = new HttpClient { BaseAddress = new(app.Urls.Single()) };
+
+        await AskAsync(3);
+        Assert.Single(log.Entries);
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await AskAsync(1);
+        Assert.Equal(2, log.Entries.Count);
+        Assert.Contains("2 more", log.Entries.Last().Text, StringComparison.Ordinal);
+
+        async Task AskAsync(int times)
+        {
+            for (; times > 0; times--)
+            {
+                (await client.GetAsync("/")).Dispose();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task The_service_s_own_settings_write_scopes_and_times_in_UTC_to_the_console()
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        await using var app = builder.Build();
+
+        Assert.Equal(ConsoleFormatterNames.Simple, app.Services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName);
+        var format = app.Services.GetRequiredService<IOptions<SimpleConsoleFormatterOptions>>().Value;
+        Assert.True(format is { IncludeScopes: true, SingleLine: true, UseUtcTimestamp: true, TimestampFormat.Length: > 0 });
+    }
+
+    private static async Task<WebApplication> StartAsync(Type failure, ILoggerProvider? log = null, TimeProvider? clock = null)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
+        if (log is not null)
+        {
+            builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Warning);
+            builder.Configuration["Logging:LogLevel:Default"] = "Warning";
+            builder.Configuration["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Warning";
+        }
+
+        builder.Services.AddSingleton(clock ?? TimeProvider.System);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddProblemResponses();
         var app = builder.Build();
@@ -54,5 +121,33 @@ public sealed class ProblemResponsesTests
         app.Map("/", string () => throw (Exception)Activator.CreateInstance(failure)!);
         await app.StartAsync();
         return app;
+    }
+
+    /// <summary>What is logged, each entry with the scopes around it.</summary>
+    private sealed class ScopedLog : ILoggerProvider, ISupportExternalScope, ILogger
+    {
+        private IExternalScopeProvider _scopes = new LoggerExternalScopeProvider();
+
+        public ConcurrentQueue<(string Text, string Scopes)> Entries { get; } = new();
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void SetScopeProvider(IExternalScopeProvider scopeProvider) => _scopes = scopeProvider;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => _scopes.Push(state);
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            var around = new List<string?>();
+            _scopes.ForEachScope((scope, all) => all.Add(scope?.ToString()), around);
+            Entries.Enqueue(($"{formatter(state, exception)} {exception}", string.Join(' ', around)));
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }
