@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Marketplace.Client;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Connections.Client;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
@@ -43,6 +44,8 @@ public abstract class LiveConnectionTestBase : IAsyncLifetime
         _servers.Add(await FakeServer.StartAsync(history, isStateful));
         return _servers[^1];
     }
+
+    private protected static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
 
     private protected LiveConnection Connect(
         FakeServer server,

@@ -4,106 +4,13 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Marketplace.Client;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
 
 namespace Client.Tests;
 
-/// <summary>Getting in, staying in, and moving on.</summary>
+/// <summary>Getting in, and staying in.</summary>
 public sealed class ReconnectTests : LiveConnectionTestBase
 {
-    [Fact]
-    public async Task A_draining_server_is_left_for_another_before_it_stops_and_nothing_is_missed()
-    {
-        var server = await StartAsync();
-        var other = await StartAsync(server.History);
-        var live = Connect(server, other);
-        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
-        await live.StartAsync(Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1);
-        server.History.Say(Room, "1");
-
-        var drainedAt = TimeProvider.System.GetTimestamp();
-        await server.Hub.Clients.All.SendAsync("Draining", 100, Cancellation);
-        await UntilAsync(() => other.Connections.Count == 1 && server.Connections.IsEmpty);
-
-        Assert.True(TimeProvider.System.GetElapsedTime(drainedAt) > TimeSpan.FromMilliseconds(90));
-        server.History.Say(Room, "2");
-        Assert.Equal(["1", "2"], await ReadAsync(channel, 2));
-        Assert.DoesNotContain(LiveState.Waiting, States); // it was never without a connection
-    }
-
-    [Fact]
-    public async Task A_broadcast_that_comes_from_the_old_server_and_the_next_is_heard_once()
-    {
-        var server = await StartAsync();
-        var other = await StartAsync(server.History);
-        using var isHeld = new ManualResetEventSlim();
-        var isAsked = false;
-        server.Disturb = (method, _) => method == "Resume" ? "Please try again." : null;
-        var live = Connect(server, other, isTransient: _ =>
-        {
-            isAsked = true;
-            return isHeld.Wait(Deadline); // the old connection isn't closed as long as its channels are busy
-        });
-        live.Follow(Room);
-        var heard = new ConcurrentQueue<string>();
-        live.BroadcastReceived += message => heard.Enqueue(message.Text);
-        await live.StartAsync(Cancellation);
-        await UntilAsync(() => isAsked);
-        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
-        await UntilAsync(() => other.Connections.Count == 1);
-
-        string[] texts = ["Maintenance", "at noon"];
-        foreach (var (from, last) in new[] { (server, "from the old"), (other, "from the next") })
-        {
-            foreach (var text in texts.Append(last))
-            {
-                await from.Hub.Clients.All.SendAsync("Broadcast", new BroadcastMessage(text, DateTimeOffset.UnixEpoch), Cancellation);
-            }
-
-            await UntilAsync(() => heard.Contains(last));
-        }
-
-        isHeld.Set();
-        Assert.Equal([.. texts, "from the old", "from the next"], heard);
-    }
-
-    [Fact]
-    public async Task A_drain_at_the_cap_of_connections_lets_go_of_the_old_one_first()
-    {
-        var server = await StartAsync();
-        server.Refuse = _ => server.Connections.IsEmpty ? null : (429, null);
-        var live = Connect(server);
-        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
-        await live.StartAsync(Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1);
-        server.History.Say(Room, "1");
-        var old = server.Connections.Keys.Single();
-
-        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1 && !server.Connections.ContainsKey(old));
-
-        server.History.Say(Room, "2");
-        Assert.Equal(["1", "2"], await ReadAsync(channel, 2));
-    }
-
-    [Fact]
-    public async Task A_drain_at_the_cap_of_connections_goes_on_at_the_next_address()
-    {
-        var server = await StartAsync();
-        var other = await StartAsync(server.History);
-        other.Refuse = _ => other.Negotiations == 1 ? (429, null) : null;
-        await Connect(server, other).StartAsync(Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1);
-
-        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
-        await UntilAsync(() => other.Connections.Count == 1);
-
-        Assert.Equal((1, 2), (server.Negotiations, other.Negotiations));
-    }
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -151,79 +58,6 @@ public sealed class ReconnectTests : LiveConnectionTestBase
         await Connect(server).StartAsync(Cancellation);
 
         Assert.Equal((1, 1), (server.Negotiations, elsewhere));
-    }
-
-    [Fact]
-    public async Task A_drain_whose_upgrade_comes_to_another_server_is_repeated_without_a_negotiation()
-    {
-        var server = await StartAsync();
-        var live = Connect(server);
-        await live.StartAsync(Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1);
-        var old = server.Connections.Keys.Single();
-        server.Refuse = context => IsUpgrade(context) && context.Request.Query.ContainsKey("id") ? (404, null) : null;
-
-        await server.Hub.Clients.All.SendAsync("Draining", 0, Cancellation);
-        await UntilAsync(() => server.Connections.Count == 1 && !server.Connections.ContainsKey(old));
-
-        Assert.Equal(2, server.Negotiations);
-        Assert.DoesNotContain(LiveState.Waiting, States); // it was never without a connection
-    }
-
-    [Fact]
-    public async Task A_message_whose_answer_is_lost_is_sent_again_and_said_once_and_in_order()
-    {
-        var server = await StartAsync();
-        var sends = 0;
-        server.Disturb = (method, _) => method != "SendChat" ? null
-            : Interlocked.Increment(ref sends) % 3 == 0 ? "cut" : sends % 7 == 0 ? "Please try again." : null;
-        var live = Connect(server);
-        var channel = live.Follow(Room, LiveStamp.Beginning(Room));
-        await live.StartAsync(Cancellation);
-
-        var stamps = await Task.WhenAll(Texts(1, 60).Select(text => channel.SendAsync(text)));
-
-        Assert.Equal(Enumerable.Range(1, 60).Select(i => (long)i), stamps.Select(stamp => stamp.Number));
-        Assert.Equal(Texts(1, 60), await ReadAsync(channel, 60));
-        Assert.True(sends > 60);
-    }
-
-    [Fact]
-    public async Task Sending_is_bounded_can_be_given_up_and_is_told_what_the_server_wont_have()
-    {
-        var server = await StartAsync();
-        var live = Connect(server, pendingSendsMax: 2);
-        var channel = live.Follow(Room);
-        using var given = new CancellationTokenSource();
-        var first = channel.SendAsync("first", cancellationToken: given.Token);
-        var second = channel.SendAsync("second", "my name", Cancellation);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => channel.SendAsync("third"));
-        await given.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
-
-        await live.StartAsync(Cancellation);
-        await second;
-        Assert.Equal([("Resume", Room), ("SendChat", "my name")], server.Calls);
-
-        server.Disturb = (_, _) => "text must have 1 to 2000 characters.";
-        await Assert.ThrowsAsync<HubException>(() => channel.SendAsync(""));
-        Assert.Equal(LiveState.Connected, live.Status.State);
-        Assert.Throws<InvalidOperationException>(() => { _ = live.Follow("inbox").SendAsync("?"); });
-    }
-
-    [Fact]
-    public async Task What_is_too_long_for_any_server_is_refused_before_it_waits_and_the_rest_gets_through()
-    {
-        var server = await StartAsync();
-        var live = Connect(server);
-        var channel = live.Follow(Room);
-        await live.StartAsync(Cancellation);
-
-        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync(new('x', 4_001), cancellationToken: Cancellation));
-        await Assert.ThrowsAsync<ArgumentException>(() => channel.SendAsync("hello", new('x', 65), Cancellation));
-
-        var longest = await channel.SendAsync(new('\u0001', 4_000), new('\u0001', 64), Cancellation); // six bytes each
-        Assert.Equal((1, 1), (longest.Number, Connected));
     }
 
     [Fact]
@@ -442,6 +276,4 @@ public sealed class ReconnectTests : LiveConnectionTestBase
             throw new NotSupportedException();
         }
     }
-
-    private static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
 }

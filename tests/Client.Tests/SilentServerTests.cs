@@ -137,6 +137,4 @@ public sealed class SilentServerTests : LiveConnectionTestBase
         await UntilAsync(() => silent.Negotiations == 1);
         return (server, silent, live);
     }
-
-    private static bool IsUpgrade(HttpContext context) => context.Request.Headers.Upgrade.Count > 0;
 }
