@@ -5,9 +5,9 @@ namespace Marketplace.Grains.Limits;
 /// <content>Asking holders for permits back, and telling those who were refused.</content>
 internal sealed partial class Bucket
 {
-    /// <summary>Starts a recall from everyone but the one who asks.</summary>
+    /// <summary>Starts a recall from everyone but the one who asks and those who are known not to answer.</summary>
     /// <returns>The recall's name and whom to ask; none if nobody has any.</returns>
-    public (long Round, List<RecallTarget> Targets) Recall(Guid except, TimeSpan now)
+    public (long Round, List<RecallTarget> Targets) Recall(Guid except, SilentHolders silent, TimeSpan now)
     {
         _round++;
         var targets = new List<RecallTarget>();
@@ -15,7 +15,7 @@ internal sealed partial class Bucket
         foreach (var (id, holder) in _holders)
         {
             var mayHave = Pool.EndsWithLease ? holder.InHand > 0 : holder.MayHave;
-            if (id != except && mayHave && holder is { IsSilent: false, Callback: { } callback })
+            if (id != except && mayHave && holder.Callback is { } callback && !silent.MayPassOver(id))
             {
                 holder.Recalled = _round;
                 targets.Add(new(callback, holder.Sequence));
@@ -25,12 +25,15 @@ internal sealed partial class Bucket
         return (_round, targets);
     }
 
-    /// <summary>Passes over those who have not answered a recall.</summary>
-    public void GiveUp(long round)
+    /// <summary>Waits no longer for those who have not answered a recall.</summary>
+    public void GiveUp(long round, SilentHolders silent)
     {
-        foreach (var holder in _holders.Values)
+        foreach (var (id, holder) in _holders)
         {
-            holder.IsSilent |= holder.Recalled == round && holder.Answered != round;
+            if (holder.Recalled == round && holder.Answered != round)
+            {
+                silent.LeftUnanswered(id);
+            }
         }
     }
 

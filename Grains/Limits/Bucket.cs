@@ -26,7 +26,7 @@ namespace Marketplace.Grains.Limits;
 /// <para><b>5. Exact.</b> While all live, nobody is refused while another holds an unspent permit: before a bucket grants less than
 /// is wanted it recalls from everyone who may have some. The recall names the last request that was answered, so that a holder
 /// whose answer is still under way waits for it and hands that back too. A holder that doesn't answer in time is passed over
-/// until it speaks again. When permits come back after a refusal, those who were refused are told.</para>
+/// until it speaks again (<see cref="SilentHolders"/>). When permits come back after a refusal, those who were refused are told.</para>
 /// </remarks>
 /// <param name="pool">The permits.</param>
 /// <param name="policyVersion">The version of the policy that they are under.</param>
@@ -86,7 +86,6 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
         var holder = HolderOf(request.Holder);
         holder.AnsweredAt = now;
         holder.Callback = request.Callback ?? holder.Callback;
-        holder.IsSilent = false;
         Report(holder, request.Returned, request.Held, now);
         holder.EndsAt = TimeSpan.MaxValue; // prolonged with the answer, which may have to wait for a write and a recall
     }
@@ -112,7 +111,6 @@ internal sealed partial class Bucket(PermitPool pool, int policyVersion, long ro
             return true;
         }
 
-        holder.IsSilent = false;
         holder.Answered = handBack.Round != 0 ? handBack.Round : holder.Answered;
         if (handBack.Seen != holder.Sequence)
         {

@@ -5,7 +5,7 @@ internal sealed partial class BucketGrain
 {
     /// <summary>
     /// Several times what a live frontend takes, and short enough that the one who waits is not kept for long. A frontend that
-    /// doesn't answer in time is passed over from then on, so that it costs this once.
+    /// doesn't answer in time is passed over from then on, by all buckets of this silo.
     /// </summary>
     private static readonly TimeSpan RecallWithin = TimeSpan.FromMilliseconds(500);
 
@@ -15,7 +15,7 @@ internal sealed partial class BucketGrain
     /// <returns>Whether there was anybody to ask.</returns>
     private async Task<bool> RecallAsync(Bucket bucket, Guid except)
     {
-        var (round, targets) = bucket.Recall(except, Now);
+        var (round, targets) = bucket.Recall(except, silent, Now);
         if (targets.Count == 0)
         {
             return false;
@@ -35,7 +35,7 @@ internal sealed partial class BucketGrain
         }
         catch (TimeoutException)
         {
-            bucket.GiveUp(round);
+            bucket.GiveUp(round, silent);
         }
 
         _recall = null;

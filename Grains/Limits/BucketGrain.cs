@@ -8,7 +8,7 @@ namespace Marketplace.Grains.Limits;
 
 /// <summary>Loads, persists, recalls and answers; the rule is <see cref="Bucket"/>'s.</summary>
 internal sealed partial class BucketGrain(
-    IBucketStore store, ILimitPolicies policies, LimitMeters meters, TimeProvider clock, ILogger<BucketGrain> logger)
+    IBucketStore store, ILimitPolicies policies, LimitMeters meters, SilentHolders silent, TimeProvider clock, ILogger<BucketGrain> logger)
     : Grain, IBucketGrain, IDisposable
 {
     /// <summary>
@@ -36,6 +36,7 @@ internal sealed partial class BucketGrain(
 
     public async ValueTask<PermitGrant> Exchange(PermitRequest request)
     {
+        silent.Heard(request.Holder);
         if (_bucket is null)
         {
             await OneAtATimeAsync(() => OpenAsync(request)); // here and not on activation, so that storage trouble reaches the caller
@@ -58,6 +59,7 @@ internal sealed partial class BucketGrain(
 
     public async ValueTask<bool> HandBack(PermitHandBack handBack)
     {
+        silent.Heard(handBack.Holder);
         if (_bucket is null && handBack.Returned.Count > 0)
         {
             await OneAtATimeAsync(WakeAsync);

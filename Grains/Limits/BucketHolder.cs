@@ -25,9 +25,6 @@ internal sealed class BucketHolder
 
     public long Answered { get; set; }
 
-    /// <summary>It left a recall unanswered, and has not spoken since.</summary>
-    public bool IsSilent { get; set; }
-
     /// <summary>Permits that it may have unspent: what it said it had, and what it was granted since.</summary>
     public int InHand { get; set; }
 

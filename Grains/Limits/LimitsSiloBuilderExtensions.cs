@@ -28,6 +28,7 @@ public static class LimitsSiloBuilderExtensions
         silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, LimitPoliciesAtStart>();
         silo.Services.TryAddSingleton<IBucketStore, PostgresBucketStore>();
         silo.Services.TryAddSingleton<LimitMeters>();
+        silo.Services.TryAddSingleton<SilentHolders>();
         silo.Services.AddHostedService<BucketSweeper>();
         silo.Configure<GrainCollectionOptions>(options =>
         {

@@ -93,6 +93,25 @@ public sealed class BucketGrainTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_frontend_that_is_gone_keeps_few_of_its_buckets_callers_waiting()
+    {
+        const int Buckets = 40;
+        var mute = new Mute();
+        var gone = Ask(Guid.NewGuid(), 1, wanted: 200) with { Callback = _cluster.Client.CreateObjectReference<IPermitHolder>(mute) };
+        for (var i = 0; i < Buckets; i++)
+        {
+            Assert.Equal(200, (await Bucket($"general|gone-{i}").Exchange(gone)).Granted);
+        }
+
+        for (var i = 0; i < Buckets; i++)
+        {
+            Assert.Equal(0, (await Bucket($"general|gone-{i}").Exchange(Ask(Guid.NewGuid(), 1, wanted: 1))).Granted);
+        }
+
+        Assert.InRange(mute.Recalls, 1, Buckets / 2); // each of them is half a second's wait
+    }
+
+    [Fact]
     public async Task An_activation_that_was_overtaken_starts_over_from_the_row()
     {
         var bucket = Bucket("general|overtaken");
@@ -159,7 +178,15 @@ public sealed class BucketGrainTests : IAsyncLifetime
 
     private sealed class Mute : IPermitHolder
     {
-        public Task Recall(string bucket, long round, long answered) => Task.CompletedTask;
+        private int _recalls;
+
+        public int Recalls => Volatile.Read(ref _recalls);
+
+        public Task Recall(string bucket, long round, long answered)
+        {
+            Interlocked.Increment(ref _recalls);
+            return Task.CompletedTask;
+        }
 
         public Task Reopened(string bucket) => Task.CompletedTask;
     }

@@ -26,6 +26,7 @@ internal sealed class ModelActivation(World world)
 
     public void Exchange(PermitRequest request, Action<(PermitGrant Grant, long Window)?> reply)
     {
+        world.Silent.Heard(request.Holder);
         _inbox.Enqueue((request, reply));
         Next();
     }
@@ -36,6 +37,8 @@ internal sealed class ModelActivation(World world)
         {
             return;
         }
+
+        world.Silent.Heard(handBack.Holder);
 
         if (_bucket is not { } bucket)
         {
@@ -206,7 +209,7 @@ internal sealed class ModelActivation(World world)
             return;
         }
 
-        if (mayRecall && bucket.IsShortOf(request, Now) && bucket.Recall(request.Holder, Now) is { Targets.Count: > 0 } recall)
+        if (mayRecall && bucket.IsShortOf(request, Now) && bucket.Recall(request.Holder, world.Silent, Now) is { Targets.Count: > 0 } recall)
         {
             Recall(bucket, recall, () => Persist(request, mayRecall: false, reply));
             return;
@@ -233,7 +236,7 @@ internal sealed class ModelActivation(World world)
         {
             if (!isDone && !_isDead)
             {
-                bucket.GiveUp(recall.Round);
+                bucket.GiveUp(recall.Round, world.Silent);
                 Done();
             }
         });

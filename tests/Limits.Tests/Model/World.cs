@@ -1,3 +1,4 @@
+using Marketplace.Grains.Limits;
 using Marketplace.Limits;
 
 namespace Limits.Tests.Model;
@@ -21,6 +22,7 @@ internal sealed class World
         _random = new(seed);
         Scenario = scenario;
         Store = new(this);
+        Silent = new(new Clock(this));
         Judge = new(scenario);
         Frontends = [.. Enumerable.Range(0, scenario.Frontends).Select(i => new ModelFrontend(this, i))];
     }
@@ -30,6 +32,9 @@ internal sealed class World
     public ModelStore Store { get; }
 
     public Judge Judge { get; }
+
+    /// <summary>One silo's; outlives its activations.</summary>
+    public SilentHolders Silent { get; }
 
     public IReadOnlyList<ModelFrontend> Frontends { get; }
 
@@ -100,6 +105,13 @@ internal sealed class World
     }
 
     private TimeSpan Delay() => TimeSpan.FromMilliseconds(IsTroubled && Chance(5) ? 100 + Random(1_500) : 1 + Random(8));
+
+    private sealed class Clock(World world) : TimeProvider
+    {
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => world.Now.Ticks;
+    }
 }
 
 /// <summary>What a schedule is about.</summary>
