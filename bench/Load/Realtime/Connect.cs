@@ -20,7 +20,8 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         var options = workbench.Options;
         await using var ours = await workbench.StartMarketplaceAsync(options.Frontends, options.Connections, attempts: 1);
         await using var plain = await workbench.StartPlainSignalRAsync(options.Connections);
-        Contender[] contenders = [ours, plain];
+        await using var plains = await workbench.StartPlainSignalRAsync(options.Connections, options.Frontends);
+        Contender[] contenders = [ours, plain, plains];
         var measured = await workbench.InTurnAsync(contenders, contender => MeasureAsync(workbench, contender));
         section.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.Connections:N0} connections a round by WebSocket, {options.AtOnce} handshakes at once, with access tokens that are checked alike, "
@@ -43,7 +44,9 @@ internal sealed class Connect : IScenario<RealtimeOptions>
         section.AtLeast(
             "refused with 503 past the cap, one more at each frontend", options.Frontends, Of(ours, round => round.Refused), "F0");
         section.AtLeast(
-            "connect rate / plain SignalR", 0.75, Of(ours, round => round.PerSecond).Over(Of(plain, round => round.PerSecond)));
+            "connect rate / plain SignalR, one process", 0.75, Of(ours, round => round.PerSecond).Over(Of(plain, round => round.PerSecond)));
+        section.AtLeast(
+            $"connect rate / {plains.Name}", 0.75, Of(ours, round => round.PerSecond).Over(Of(plains, round => round.PerSecond)));
         section.AtMost("heap per connection / plain SignalR", 1.25, Of(ours, round => round.Heap).Over(Of(plain, round => round.Heap)));
 
         Series Of(Contender contender, Func<Round, double> value) => new(measured[contender].Select(value));

@@ -41,13 +41,16 @@ internal static class Contenders
             workbench.Stopping);
     }
 
-    public static async Task<Contender> StartPlainSignalRAsync(this Workbench<RealtimeOptions> workbench, int connections)
+    /// <summary>Plain SignalR's hub; several processes of it know nothing of each other.</summary>
+    public static async Task<Contender> StartPlainSignalRAsync(
+        this Workbench<RealtimeOptions> workbench, int connections, int processes = 1)
     {
         var key = TokenKey.New();
         var target = await workbench.StartAspNetAsync(
-            "plain SignalR, one process",
+            processes == 1 ? "plain SignalR, one process" : string.Create(CultureInfo.InvariantCulture, $"plain SignalR, {processes} processes"),
             new() { TokenKey = key.PublicKey(), TokenKeyId = key.Id },
-            HeapProbe.Settings(workbench.Directory));
+            HeapProbe.Settings(workbench.Directory),
+            processes);
         return await Contender.StartAsync(
             target,
             new CrowdPlan { Connections = connections, Targets = target.Addresses, Path = PlainHub, TokenKey = key },

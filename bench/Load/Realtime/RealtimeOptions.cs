@@ -14,7 +14,7 @@ internal sealed record RealtimeOptions : ISuiteOptions
           --warm-ups N               rounds before those, which don't count (default 2; from 0 to 100)
           --connections N            connections of connect, broadcast and kill (default 10000; from 10 to 36000)
           --frontends N              the marketplace's; pairs has at least 2, hold as many as it needs (default 2; from 1 to 16)
-          --at-once N                handshakes under way (default 64; from 1 to 1000)
+          --at-once N                handshakes under way (default 256; from 1 to 1000)
           --broadcasts N             broadcasts of a round, whose median counts (default 5; from 1 to 100)
           --pairs N                  groups of two in pairs (default 500; from 1 to 9000)
           --send-rate N              messages in a second of pairs (default 1000; from 1 to 100000)
@@ -39,7 +39,7 @@ internal sealed record RealtimeOptions : ISuiteOptions
 
     public int Frontends { get; private set; } = 2;
 
-    public int AtOnce { get; private set; } = 64;
+    public int AtOnce { get; private set; } = 256;
 
     public int Broadcasts { get; private set; } = 5;
 

@@ -13,8 +13,13 @@ internal static class AspNetPeer
     private const string WithBackplane = "Marketplace.Bench.Backplane.dll";
 
     public static Task<Target> StartAspNetAsync(
-        this Workbench workbench, string name, PeerSettings settings, IReadOnlyDictionary<string, string>? environment = null) =>
-        workbench.StartPeerAsync(name, [Plan(workbench, name, Plain, settings, environment ?? new Dictionary<string, string>())]);
+        this Workbench workbench, string name, PeerSettings settings, IReadOnlyDictionary<string, string>? environment = null, int processes = 1) =>
+        workbench.StartPeerAsync(name, Enumerable.Range(1, processes).Select(number => Plan(
+            workbench,
+            string.Create(CultureInfo.InvariantCulture, $"plain-{number}"),
+            Plain,
+            settings,
+            environment ?? new Dictionary<string, string>())));
 
     /// <summary>Starts processes that host the hub together.</summary>
     /// <param name="workbench">Ends them.</param>
