@@ -24,7 +24,7 @@ internal sealed class SilentHolders(TimeProvider clock)
     /// <summary>Whether to go on without asking it. Once a second it is to be asked, and one caller is told so.</summary>
     public bool MayPassOver(Guid holder)
     {
-        if (_askedAt.IsEmpty || !_askedAt.TryGetValue(holder, out var askedAt))
+        if (!_askedAt.TryGetValue(holder, out var askedAt))
         {
             return false;
         }
@@ -35,7 +35,7 @@ internal sealed class SilentHolders(TimeProvider clock)
     /// <summary>It has said something.</summary>
     public void Heard(Guid holder)
     {
-        if (!_askedAt.IsEmpty)
+        if (_askedAt.ContainsKey(holder)) // of every message: this takes no lock
         {
             _askedAt.TryRemove(holder, out _);
         }

@@ -19,16 +19,37 @@ internal static class DrainExtensions
         services.Configure<HostOptions>(options => options.ShutdownTimeout = StopWithin);
         return services;
     }
+
+    /// <summary>
+    /// Before all else: every answer that a draining frontend gives ends its connection. A proxy keeps connections, and one that
+    /// sends a POST by a connection at the moment that this process closes it must not send it again elsewhere.
+    /// </summary>
+    public static WebApplication UseDrain(this WebApplication app)
+    {
+        var drain = app.Services.GetRequiredService<Drain>();
+        app.Use(next => context =>
+        {
+            if (drain.HasBegun && context.Request.Headers.Upgrade.Count == 0)
+            {
+                context.Response.Headers.Connection = "close";
+            }
+
+            return next(context);
+        });
+        return app;
+    }
 }
 
 /// <summary>
 /// On SIGTERM the frontend first stops being ready and goes on serving for a moment, so that proxies send new requests
 /// elsewhere before the socket closes.
 /// </summary>
-internal sealed partial class Drain(IOptions<FrontendSettings> settings, TimeProvider clock, ILogger<Drain> logger)
+internal sealed partial class Drain(IOptions<FrontendSettings> settings, ListenSockets sockets, TimeProvider clock, ILogger<Drain> logger)
     : IBeforeStop, IHostedLifecycleService, IHealthCheck
 {
     private volatile bool _draining;
+
+    public bool HasBegun => _draining;
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(_draining ? HealthCheckResult.Unhealthy("this frontend is stopping") : HealthCheckResult.Healthy());
@@ -40,9 +61,17 @@ internal sealed partial class Drain(IOptions<FrontendSettings> settings, TimePro
         await Task.Delay(settings.Value.DrainDelay, clock, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>A stop that no signal asked for comes without a drain before it.</summary>
-    public Task StoppingAsync(CancellationToken cancellationToken) =>
-        _draining ? Task.CompletedTask : BeforeStopAsync(cancellationToken);
+    /// <summary>A stop that no signal asked for comes without a drain before it. The server closes its sockets next.</summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        if (!_draining)
+        {
+            await BeforeStopAsync(cancellationToken);
+        }
+
+        sockets.TakeNoMore();
+        await Task.Delay(ListenSockets.AcceptWithin, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -40,6 +40,7 @@ public static class FrontendHostingExtensions
     /// <summary>The order of the middleware is the path of a request; see docs/architecture.md.</summary>
     public static WebApplication UseMarketplaceFrontend(this WebApplication app)
     {
+        app.UseDrain();
         app.UseForwardedHeaders();
         app.UseRouting();
         app.UseFloodGate();

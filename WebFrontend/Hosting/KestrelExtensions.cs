@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Marketplace.WebFrontend.Hosting;
@@ -11,6 +12,9 @@ internal static class KestrelExtensions
     {
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         builder.Services.AddHostedService<FrontendAddressCheck>();
+        builder.Services.AddSingleton<ListenSockets>();
+        builder.Services.AddOptions<SocketTransportOptions>()
+            .Configure<ListenSockets>((options, sockets) => options.CreateBoundListenSocket = sockets.Create);
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<FrontendSettings>>((kestrel, settings) =>
         {
             kestrel.Listen(settings.Value.ListenAddress, settings.Value.Port);

@@ -24,6 +24,27 @@ internal sealed class Target(string name, IReadOnlyList<ManagedProcess> servers)
     /// <summary>Where clients connect to.</summary>
     public IReadOnlyList<Uri> Addresses { get; } = [.. servers.Select(server => server.Address)];
 
+    /// <summary>Makes sure that two services send the same to a client: the same headers, and bodies of a length.</summary>
+    /// <param name="other">The one to be compared with.</param>
+    /// <param name="client">The client's address.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task CheckAnswersLikeAsync(Target other, string client, CancellationToken cancellationToken)
+    {
+        var (mine, theirs) = (await ShapeAsync(this), await ShapeAsync(other));
+        if (mine != theirs)
+        {
+            throw new StartupException($"{Name} answers otherwise than {other.Name}: '{mine}' where '{theirs}' was expected.");
+        }
+
+        async Task<string> ShapeAsync(Target target)
+        {
+            using var answer = await target.AskAsync(client, cancellationToken);
+            var headers = answer.Headers.Concat(answer.Content.Headers)
+                .Select(header => $"{header.Key} ({string.Join(',', header.Value).Length})").Order(StringComparer.Ordinal);
+            return $"{(int)answer.StatusCode} {string.Join(' ', headers)}, {(await answer.Content.ReadAsByteArrayAsync(cancellationToken)).Length} bytes";
+        }
+    }
+
     /// <summary>Makes sure that what is about to be measured is what the report says: one that errs is fast, too.</summary>
     /// <param name="status">The answer must have this status.</param>
     /// <param name="mediaType">… and this content type; null for an empty body.</param>
@@ -31,8 +52,7 @@ internal sealed class Target(string name, IReadOnlyList<ManagedProcess> servers)
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task CheckAsync(HttpStatusCode status, string? mediaType, string client, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, Ping) { Headers = { { "X-Forwarded-For", client } } };
-        using var answer = await Http.SendAsync(request, cancellationToken);
+        using var answer = await AskAsync(client, cancellationToken);
         var body = await answer.Content.ReadAsStringAsync(cancellationToken);
         if (answer.StatusCode != status
             || answer.Content.Headers.ContentType?.MediaType != mediaType
@@ -41,5 +61,11 @@ internal sealed class Target(string name, IReadOnlyList<ManagedProcess> servers)
             throw new StartupException(
                 $"{Name} answered {(int)answer.StatusCode} {answer.Content.Headers.ContentType} '{body}' where {(int)status} {mediaType} was expected.");
         }
+    }
+
+    private async Task<HttpResponseMessage> AskAsync(string client, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Ping) { Headers = { { "X-Forwarded-For", client } } };
+        return await Http.SendAsync(request, cancellationToken);
     }
 }

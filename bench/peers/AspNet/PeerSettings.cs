@@ -35,6 +35,9 @@ internal enum RefusalBody
     /// <summary>Nothing, as the middleware has it.</summary>
     Empty,
 
-    /// <summary>The same application/problem+json and Retry-After that the marketplace sends.</summary>
+    /// <summary>What the marketplace answers, head and body, by the framework's writer of problems.</summary>
     Problem,
+
+    /// <summary>The same, as the marketplace writes it: prepared bytes instead of a serialised object.</summary>
+    Bytes,
 }

@@ -19,6 +19,24 @@ public sealed class DrainTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, await ReadyAsync(app));
     }
 
+    [Fact]
+    public async Task Every_answer_of_a_frontend_that_drains_ends_its_connection()
+    {
+        await using var app = await MarketplaceApp.StartAsync();
+        Assert.False(await EndsConnectionAsync(app, "/api/v1/ping"));
+
+        await app.Services.GetServices<IBeforeStop>().Last().BeforeStopAsync(TestContext.Current.CancellationToken);
+
+        Assert.True(await EndsConnectionAsync(app, "/api/v1/ping"));
+        Assert.True(await EndsConnectionAsync(app, "/not-there"));
+    }
+
+    private static async Task<bool> EndsConnectionAsync(MarketplaceApp app, string path)
+    {
+        using var answer = await app.Client.GetAsync(path);
+        return answer.Headers.ConnectionClose == true;
+    }
+
     private static async Task<HttpStatusCode> ReadyAsync(MarketplaceApp app)
     {
         using var answer = await app.Client.GetAsync("/api/health/ready");
