@@ -44,7 +44,7 @@ internal static class DrainExtensions
 /// On SIGTERM the frontend first stops being ready and goes on serving for a moment, so that proxies send new requests
 /// elsewhere before the socket closes.
 /// </summary>
-internal sealed partial class Drain(IOptions<FrontendSettings> settings, ListenSockets sockets, TimeProvider clock, ILogger<Drain> logger)
+internal sealed partial class Drain(IOptions<FrontendSettings> settings, TimeProvider clock, ILogger<Drain> logger)
     : IBeforeStop, IHostedLifecycleService, IHealthCheck
 {
     private volatile bool _draining;
@@ -61,17 +61,9 @@ internal sealed partial class Drain(IOptions<FrontendSettings> settings, ListenS
         await Task.Delay(settings.Value.DrainDelay, clock, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>A stop that no signal asked for comes without a drain before it. The server closes its sockets next.</summary>
-    public async Task StoppingAsync(CancellationToken cancellationToken)
-    {
-        if (!_draining)
-        {
-            await BeforeStopAsync(cancellationToken);
-        }
-
-        sockets.TakeNoMore();
-        await Task.Delay(ListenSockets.AcceptWithin, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
+    /// <summary>A stop that no signal asked for comes without a drain before it.</summary>
+    public Task StoppingAsync(CancellationToken cancellationToken) =>
+        _draining ? Task.CompletedTask : BeforeStopAsync(cancellationToken);
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

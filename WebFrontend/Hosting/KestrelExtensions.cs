@@ -11,8 +11,9 @@ internal static class KestrelExtensions
     public static WebApplicationBuilder AddFrontendKestrel(this WebApplicationBuilder builder)
     {
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
-        builder.Services.AddHostedService<FrontendAddressCheck>();
         builder.Services.AddSingleton<ListenSockets>();
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<ListenSockets>()); // the first of all, so the last to be told of the end
+        builder.Services.AddHostedService<FrontendAddressCheck>();
         builder.Services.AddOptions<SocketTransportOptions>()
             .Configure<ListenSockets>((options, sockets) => options.CreateBoundListenSocket = sockets.Create);
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<FrontendSettings>>((kestrel, settings) =>

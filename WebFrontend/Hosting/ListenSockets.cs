@@ -11,10 +11,10 @@ namespace Marketplace.WebFrontend.Hosting;
 /// reset when it is closed; if a POST is on its way by it, a proxy can't know whether it was carried out and mustn't repeat it. So
 /// before the end no more may come, and those that have come are served.
 /// </summary>
-internal sealed class ListenSockets
+internal sealed class ListenSockets(TimeProvider clock) : IHostedLifecycleService
 {
     /// <summary>Several times what the server needs to accept a connection, and its peer to finish a handshake and send a request.</summary>
-    public static readonly TimeSpan AcceptWithin = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AcceptWithin = TimeSpan.FromMilliseconds(100);
 
     /// <summary>A segment with SYN in its flags, the byte 13 of a TCP header, is dropped, and any other kept.</summary>
     private static readonly FilterStep[] DropsBeginnings =
@@ -37,18 +37,33 @@ internal sealed class ListenSockets
 
     /// <summary>
     /// Lets nobody begin to connect any more; handshakes that have begun are finished. Who tries meanwhile gets no answer, tries again
-    /// after a second, as TCP does, and is refused if the socket is closed by then: a proxy takes another frontend.
+    /// after a second, as TCP does, and is refused, since the socket is closed by then: a proxy takes another frontend.
     /// </summary>
-    public void TakeNoMore()
+    /// <remarks>Stopping goes backwards: as the first that was registered it is the last before the server stops.</remarks>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
         foreach (var socket in _sockets)
         {
-            if (OperatingSystem.IsLinux())
-            {
-                DropBeginnings(socket);
-            }
+            DropBeginnings(socket);
         }
+
+        await Task.Delay(AcceptWithin, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>The kernel asks a filter about each segment that comes to the socket: SO_ATTACH_FILTER in socket(7).</summary>
     private static void DropBeginnings(Socket socket)
