@@ -37,9 +37,9 @@ public sealed class FrontendSettings : IValidatableObject
     [Range(1, 1_000_000)]
     public int MaxConnections { get; set; } = 10_000;
 
-    [Description("How long the frontend goes on serving after SIGTERM with its readiness gone, so that proxies look elsewhere.")]
+    [Description("How long the frontend goes on serving after SIGTERM with its readiness gone: longer than a proxy keeps an idle connection.")]
     [Range(typeof(TimeSpan), "00:00:00", "00:00:20")]
-    public TimeSpan DrainDelay { get; set; } = TimeSpan.FromSeconds(1);
+    public TimeSpan DrainDelay { get; set; } = TimeSpan.FromSeconds(2);
 
     [Description("What clients' departures are spread over after SIGTERM, when live connections are sent to other frontends.")]
     [Range(typeof(TimeSpan), "00:00:00", "00:00:15")]

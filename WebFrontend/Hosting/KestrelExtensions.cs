@@ -12,7 +12,7 @@ internal static class KestrelExtensions
     {
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
         builder.Services.AddSingleton<ListenSockets>();
-        builder.Services.AddHostedService(provider => provider.GetRequiredService<ListenSockets>()); // the first of all, so the last to be told of the end
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<ListenSockets>()); // first, so last to hear of the end
         builder.Services.AddHostedService<FrontendAddressCheck>();
         builder.Services.AddOptions<SocketTransportOptions>()
             .Configure<ListenSockets>((options, sockets) => options.CreateBoundListenSocket = sockets.Create);
